@@ -1,0 +1,5 @@
+//! Shapley values against their definition, their axioms and each other.
+
+mod exact;
+mod problem;
+mod sampled;
