@@ -1,0 +1,309 @@
+//! Rows by column.
+
+use std::collections::HashMap;
+
+use crate::record::Record;
+use crate::sections::Kind;
+use crate::value::Value;
+
+/// Code of a missing cell in [`Categories::codes`].
+pub const MISSING_CODE: u32 = u32::MAX;
+
+/// Many rows that fit one spec, by column. Raw columns stand in the spec's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    columns: Vec<ColumnData>,
+    target: Option<ColumnData>,
+    time: Option<Vec<f64>>,
+    n_rows: usize,
+}
+
+/// The cells of one column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ColumnData {
+    /// Numbers and times (seconds since 1970-01-01 UTC); NaN is a missing cell.
+    Numbers(Vec<f64>),
+    /// Categories and booleans.
+    Categories(Categories),
+}
+
+/// Levels and, per row, which of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Categories {
+    /// Distinct levels in order of first appearance. A level may have no row.
+    pub levels: Vec<String>,
+    /// Per row, index into `levels`, or [`MISSING_CODE`].
+    pub codes: Vec<u32>,
+}
+
+impl Batch {
+    /// A batch of equally long columns.
+    ///
+    /// # Panics
+    /// When the columns differ in length: that is a bug of the reader that made them.
+    pub fn new(columns: Vec<ColumnData>, target: Option<ColumnData>, time: Option<Vec<f64>>, n_rows: usize) -> Self {
+        assert!(
+            columns.iter().chain(&target).all(|column| column.len() == n_rows)
+                && time.as_ref().is_none_or(|time| time.len() == n_rows),
+            "all columns of a batch have its number of rows"
+        );
+        Self { columns, target, time, n_rows }
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Raw column `index`, in the spec's order.
+    pub fn column(&self, index: usize) -> &ColumnData {
+        &self.columns[index]
+    }
+
+    /// Raw columns, in the spec's order.
+    pub fn columns(&self) -> &[ColumnData] {
+        &self.columns
+    }
+
+    /// The target, where the rows have one.
+    pub fn target(&self) -> Option<&ColumnData> {
+        self.target.as_ref()
+    }
+
+    /// Seconds since 1970-01-01 UTC, or the number, of the spec's `time` column; NaN where missing.
+    pub fn time(&self) -> Option<&[f64]> {
+        self.time.as_deref()
+    }
+
+    /// Row `row` as a record.
+    pub fn record(&self, row: usize) -> Record {
+        Record::from_parts(
+            self.columns.iter().map(|column| column.value(row)).collect(),
+            self.target.as_ref().map(|target| target.value(row)),
+        )
+    }
+
+    /// The rows at `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            columns: self.columns.iter().map(|column| column.select(rows)).collect(),
+            target: self.target.as_ref().map(|target| target.select(rows)),
+            time: self.time.as_ref().map(|time| rows.iter().map(|row| time[*row]).collect()),
+            n_rows: rows.len(),
+        }
+    }
+
+    /// All rows of `batches`, in order. The batches must be of one spec; none gives none.
+    pub fn concat(batches: Vec<Batch>) -> Option<Self> {
+        let mut batches = batches.into_iter();
+        let mut all = batches.next()?;
+        for batch in batches {
+            all.n_rows += batch.n_rows;
+            for (column, more) in all.columns.iter_mut().zip(batch.columns) {
+                column.extend(more);
+            }
+            all.target = all.target.zip(batch.target).map(|(mut target, more)| {
+                target.extend(more);
+                target
+            });
+            all.time = all.time.zip(batch.time).map(|(mut time, more)| {
+                time.extend(more);
+                time
+            });
+        }
+        Some(all)
+    }
+}
+
+impl ColumnData {
+    /// Number of cells.
+    pub fn len(&self) -> usize {
+        match self {
+            ColumnData::Numbers(numbers) => numbers.len(),
+            ColumnData::Categories(categories) => categories.codes.len(),
+        }
+    }
+
+    /// Whether there is no cell.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The cell of row `row`.
+    pub fn value(&self, row: usize) -> Value {
+        match self {
+            ColumnData::Numbers(numbers) if numbers[row].is_nan() => Value::Missing,
+            ColumnData::Numbers(numbers) => Value::Number(numbers[row]),
+            ColumnData::Categories(categories) => match categories.level(row) {
+                Some(level) => Value::Level(level.to_owned()),
+                None => Value::Missing,
+            },
+        }
+    }
+
+    /// The cells at `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            ColumnData::Numbers(numbers) => ColumnData::Numbers(rows.iter().map(|row| numbers[*row]).collect()),
+            ColumnData::Categories(categories) => ColumnData::Categories(Categories {
+                levels: categories.levels.clone(),
+                codes: rows.iter().map(|row| categories.codes[*row]).collect(),
+            }),
+        }
+    }
+
+    fn extend(&mut self, more: ColumnData) {
+        match (self, more) {
+            (ColumnData::Numbers(numbers), ColumnData::Numbers(more)) => numbers.extend(more),
+            (ColumnData::Categories(categories), ColumnData::Categories(more)) => categories.extend(more),
+            _ => unreachable!("batches of one spec have columns of the same kinds"),
+        }
+    }
+}
+
+impl Categories {
+    /// The level of row `row`; none where missing.
+    pub fn level(&self, row: usize) -> Option<&str> {
+        match self.codes[row] {
+            MISSING_CODE => None,
+            code => Some(&self.levels[code as usize]),
+        }
+    }
+
+    /// Rows per level, in the order of `levels`.
+    pub fn counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.levels.len()];
+        for code in self.codes.iter().filter(|code| **code != MISSING_CODE) {
+            counts[*code as usize] += 1;
+        }
+        counts
+    }
+
+    /// The same rows with every level renamed; levels that get the same name become one.
+    pub fn relabel(&self, rename: impl Fn(&str) -> String) -> Self {
+        let mut index = LevelIndex::default();
+        let codes_of: Vec<u32> = self.levels.iter().map(|level| index.code(&rename(level))).collect();
+        let codes = self
+            .codes
+            .iter()
+            .map(|code| if *code == MISSING_CODE { MISSING_CODE } else { codes_of[*code as usize] })
+            .collect();
+        Categories { levels: index.levels, codes }
+    }
+
+    fn extend(&mut self, more: Categories) {
+        let mut index = LevelIndex::from_levels(std::mem::take(&mut self.levels));
+        let codes_of: Vec<u32> = more.levels.iter().map(|level| index.code(level)).collect();
+        self.codes.extend(
+            more.codes.iter().map(|code| if *code == MISSING_CODE { MISSING_CODE } else { codes_of[*code as usize] }),
+        );
+        self.levels = index.levels;
+    }
+}
+
+/// Levels with a look-up by name.
+#[derive(Clone, Debug, Default)]
+struct LevelIndex {
+    levels: Vec<String>,
+    codes: HashMap<String, u32>,
+}
+
+impl LevelIndex {
+    fn from_levels(levels: Vec<String>) -> Self {
+        let codes = levels.iter().enumerate().map(|(code, level)| (level.clone(), code as u32)).collect();
+        Self { levels, codes }
+    }
+
+    fn code(&mut self, level: &str) -> u32 {
+        if let Some(code) = self.codes.get(level) {
+            return *code;
+        }
+        let code = self.levels.len() as u32;
+        self.levels.push(level.to_owned());
+        self.codes.insert(level.to_owned(), code);
+        code
+    }
+}
+
+/// Makes a batch from records, row by row.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    columns: Vec<ColumnBuilder>,
+    target: Option<ColumnBuilder>,
+    time: Option<Vec<f64>>,
+    n_rows: usize,
+}
+
+#[derive(Debug)]
+enum ColumnBuilder {
+    Numbers(Vec<f64>),
+    Categories(LevelIndex, Vec<u32>),
+}
+
+impl ColumnBuilder {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Number | Kind::Time => ColumnBuilder::Numbers(Vec::new()),
+            Kind::Category | Kind::Boolean => ColumnBuilder::Categories(LevelIndex::default(), Vec::new()),
+        }
+    }
+
+    fn push(&mut self, value: &Value) {
+        match (self, value) {
+            (ColumnBuilder::Numbers(numbers), Value::Number(number)) => numbers.push(*number),
+            (ColumnBuilder::Numbers(numbers), _) => numbers.push(f64::NAN),
+            (ColumnBuilder::Categories(index, codes), Value::Level(level)) => codes.push(index.code(level)),
+            (ColumnBuilder::Categories(_, codes), _) => codes.push(MISSING_CODE),
+        }
+    }
+
+    fn finish(self) -> ColumnData {
+        match self {
+            ColumnBuilder::Numbers(numbers) => ColumnData::Numbers(numbers),
+            ColumnBuilder::Categories(index, codes) => {
+                ColumnData::Categories(Categories { levels: index.levels, codes })
+            }
+        }
+    }
+}
+
+impl BatchBuilder {
+    /// A builder for columns of these kinds; `target` where rows have one, `time` where they have an order.
+    pub fn new(columns: impl IntoIterator<Item = Kind>, target: Option<Kind>, time: bool) -> Self {
+        Self {
+            columns: columns.into_iter().map(ColumnBuilder::new).collect(),
+            target: target.map(ColumnBuilder::new),
+            time: time.then(Vec::new),
+            n_rows: 0,
+        }
+    }
+
+    /// Adds one row. `time` is ignored where the builder has no order, and NaN where it is missing.
+    pub fn push(&mut self, values: &[Value], target: &Value, time: f64) {
+        for (column, value) in self.columns.iter_mut().zip(values) {
+            column.push(value);
+        }
+        if let Some(column) = &mut self.target {
+            column.push(target);
+        }
+        if let Some(times) = &mut self.time {
+            times.push(time);
+        }
+        self.n_rows += 1;
+    }
+
+    /// Number of rows so far.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// The batch.
+    pub fn finish(self) -> Batch {
+        Batch::new(
+            self.columns.into_iter().map(ColumnBuilder::finish).collect(),
+            self.target.map(ColumnBuilder::finish),
+            self.time,
+            self.n_rows,
+        )
+    }
+}
