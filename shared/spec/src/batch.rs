@@ -155,7 +155,7 @@ impl ColumnData {
     fn extend(&mut self, more: ColumnData) {
         match (self, more) {
             (ColumnData::Numbers(numbers), ColumnData::Numbers(more)) => numbers.extend(more),
-            (ColumnData::Categories(categories), ColumnData::Categories(more)) => categories.extend(more),
+            (ColumnData::Categories(categories), ColumnData::Categories(more)) => categories.extend(&more),
             _ => unreachable!("batches of one spec have columns of the same kinds"),
         }
     }
@@ -191,7 +191,7 @@ impl Categories {
         Categories { levels: index.levels, codes }
     }
 
-    fn extend(&mut self, more: Categories) {
+    fn extend(&mut self, more: &Categories) {
         let mut index = LevelIndex::from_levels(std::mem::take(&mut self.levels));
         let codes_of: Vec<u32> = more.levels.iter().map(|level| index.code(level)).collect();
         self.codes.extend(
