@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
-use spec::{Batch, ColumnData, Kind, Origin, Record, Spec, Value};
+use spec::{Batch, ColumnData, Kind, Origin, Record, Spec};
 
 use crate::category::CategoryEncoding;
 use crate::number::NumberEncoding;
@@ -281,7 +281,7 @@ fn coded_as(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use spec::BatchBuilder;
+    use spec::{BatchBuilder, Value};
 
     use super::*;
 
