@@ -1,0 +1,242 @@
+//! The drift report as one HTML page that needs nothing else: no script, no font, no second request.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::reasons::{figure, percent, probability};
+use crate::{ColumnReport, Decision, Distribution, EffectMeasure, MissingRate, Role, Test};
+
+/// What the page is about.
+#[derive(Clone, Debug, Default)]
+pub struct Meta {
+    /// The model's name.
+    pub model: String,
+    /// The batch's name.
+    pub batch: String,
+    /// Rows of the batch.
+    pub rows: u64,
+    /// The version whose reference it was compared with; `None` when there is none.
+    pub reference_version: Option<String>,
+    /// Rows of the reference.
+    pub reference_rows: Option<u64>,
+    /// When the comparison was made, as text; the crate has no clock.
+    pub checked_at: Option<String>,
+}
+
+/// The page: the decision and its reasons, a table of all columns, and the distributions, drifted columns first.
+///
+/// All names and texts are escaped.
+pub fn html(meta: &Meta, decision: Decision, reasons: &[String], columns: &[ColumnReport]) -> String {
+    let mut ordered: Vec<&ColumnReport> = columns.iter().collect();
+    ordered.sort_by(|a, b| b.drifted.cmp(&a.drifted).then(strength(b).total_cmp(&strength(a))));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Drift: " (meta.model) ", " (meta.batch) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (header(meta, decision))
+                    section {
+                        h2 { "Why" }
+                        ul.reasons { @for reason in reasons { li { (sentence(reason)) } } }
+                    }
+                    @if !ordered.is_empty() {
+                        section {
+                            h2 { "Columns" }
+                            (table(&ordered))
+                            p.note {
+                                "A column drifts when its q-value (Benjamini-Hochberg) and its effect both say so, when a new or "
+                                "vanished category matters, or when its missing rate moved. The effect is the Wasserstein-1 "
+                                "distance in standard deviations of the reference for numbers, and the Jensen-Shannon distance "
+                                "in base 2 for categories; it matters above the threshold, which follows the sample sizes."
+                            }
+                        }
+                        section {
+                            h2 { "Distributions" }
+                            p.legend { span.key.reference {} "reference " span.key.current {} "this batch" }
+                            div.cards { @for report in &ordered { (card(report)) } }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// The effect in units of its threshold.
+fn strength(report: &ColumnReport) -> f64 {
+    report.effect / report.threshold.max(f64::MIN_POSITIVE)
+}
+
+fn header(meta: &Meta, decision: Decision) -> Markup {
+    let (name, meaning) = match decision {
+        Decision::Bootstrap => ("bootstrap", "There is no production version: train the first one."),
+        Decision::Train => ("train", "The data moved: train a challenger."),
+        Decision::Skip => ("skip", "Nothing that matters moved: keep the production version."),
+        Decision::Quarantine => ("quarantine", "This batch is no ground for a decision: set it aside."),
+    };
+    html! {
+        header {
+            p.subject { "Drift of " strong { (meta.model) } ", batch " strong { (meta.batch) } }
+            h1 class=(name) { (name) }
+            p.meaning { (meaning) }
+            p.note {
+                (meta.rows) " rows"
+                @if let Some(rows) = meta.reference_rows { " against a reference of " (rows) " rows" }
+                @if let Some(version) = &meta.reference_version { " (version " code { (version) } ")" }
+                @if let Some(checked_at) = &meta.checked_at { ", checked " (checked_at) }
+            }
+        }
+    }
+}
+
+/// A reason with what stands between backticks as code.
+fn sentence(reason: &str) -> Markup {
+    html! {
+        @for (idx, part) in reason.split('`').enumerate() {
+            @if idx % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+fn table(columns: &[&ColumnReport]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th { "column" } th { "verdict" } th.number { "effect" } th.number { "threshold" } th { "measure" }
+                        th { "test" } th.number { "statistic" } th.number { "p-value" } th.number { "q-value" }
+                        th.number { "PSI" } th.number { "missing" }
+                    }
+                }
+                tbody {
+                    @for report in columns {
+                        tr.drifted[report.drifted] {
+                            th { (report.column) @if report.role == Role::Target { span.tag { "target" } } }
+                            td { (verdict(report)) }
+                            td.number { (figure(report.effect)) }
+                            td.number { (figure(report.threshold)) }
+                            td { (measure(report.effect_measure)) }
+                            td { @match report.test { Test::Ks => "KS", Test::ChiSquare => "chi-square" } }
+                            td.number { (figure(report.statistic)) }
+                            td.number { (probability(report.p_value)) }
+                            td.number { (probability(report.q_value)) }
+                            td.number { (figure(report.psi)) }
+                            td.number { (missing(&report.missing_rate)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn verdict(report: &ColumnReport) -> &'static str {
+    if report.drifted { "drifted" } else { "steady" }
+}
+
+fn measure(effect_measure: EffectMeasure) -> &'static str {
+    match effect_measure {
+        EffectMeasure::Wasserstein => "Wasserstein / σ",
+        EffectMeasure::JensenShannon => "Jensen-Shannon",
+    }
+}
+
+fn missing(rate: &MissingRate) -> String {
+    if rate.reference == rate.current {
+        percent(rate.current)
+    } else {
+        format!("{} → {}", percent(rate.reference), percent(rate.current))
+    }
+}
+
+fn card(report: &ColumnReport) -> Markup {
+    html! {
+        article.card.drifted[report.drifted] {
+            h3 { (report.column) " " span.tag { (verdict(report)) } }
+            (bars(&report.distribution, &report.column))
+            @if !report.reasons.is_empty() {
+                ul { @for reason in &report.reasons { li { (sentence(reason)) } } }
+            }
+        }
+    }
+}
+
+/// Two horizontal bars per bin: horizontal, because the names of categories are long.
+fn bars(distribution: &Distribution, column: &str) -> Markup {
+    const ROW: f64 = 28.0;
+    const LABELS: f64 = 124.0;
+    const WIDTH: f64 = 160.0;
+    const TOTAL: f64 = LABELS + WIDTH + 46.0;
+    const LONGEST_LABEL: usize = 20;
+    let all = distribution.reference.iter().chain(&distribution.current);
+    let largest = all.fold(0.0_f64, |largest, &share| largest.max(share)).max(f64::MIN_POSITIVE);
+    let height = ROW * distribution.bins.len() as f64 + 4.0;
+    let label = |bin: &str| -> String {
+        if bin.chars().count() <= LONGEST_LABEL {
+            return bin.to_string();
+        }
+        bin.chars().take(LONGEST_LABEL - 1).chain(['…']).collect()
+    };
+    html! {
+        svg viewBox=(format!("0 0 {TOTAL} {height}")) role="img" aria-label=(format!("distribution of {column}")) {
+            @for (idx, bin) in distribution.bins.iter().enumerate() {
+                @let top = ROW * idx as f64 + 3.0;
+                @let shares = [("reference", distribution.reference[idx]), ("current", distribution.current[idx])];
+                text.bin x=(LABELS - 8.0) y=(top + 15.0) text-anchor="end" { (label(bin)) title { (bin) } }
+                @for (side, (class, share)) in shares.into_iter().enumerate() {
+                    @let y = top + 11.0 * side as f64;
+                    @let width = WIDTH * share / largest;
+                    rect class=(class) x=(LABELS) y=(y) width=(format!("{width:.2}")) height="10" {}
+                    text.share x=(format!("{:.2}", LABELS + width + 4.0)) y=(y + 9.0) { (percent(share)) }
+                }
+            }
+        }
+    }
+}
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --ink: #1d2430; --dim: #5f6b7a; --paper: #fff; --panel: #f4f6f8; --line: #d9dee4;
+  --reference: #8fa3b8; --current: #d9622b; --alarm: #b3261e; --calm: #1b7a4b; --note: #1f5fa8; --wait: #8a6100; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --dim: #9aa6b4; --paper: #14181d; --panel: #1d232a;
+  --line: #333c46; --reference: #6f8499; --current: #f08a56; --alarm: #ff8a80; --calm: #6fd6a0; --note: #8ab8f0;
+  --wait: #e6b450; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 72rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+header { border-bottom: 1px solid var(--line); padding-bottom: 1rem; }
+.subject { margin: 0; }
+h1 { margin: .1em 0 0; font-size: 2.6rem; line-height: 1.2; }
+h1.train { color: var(--alarm); } h1.skip { color: var(--calm); }
+h1.bootstrap { color: var(--note); } h1.quarantine { color: var(--wait); }
+.meaning { margin: 0; font-size: 1.1rem; }
+h2 { margin: 2rem 0 .5rem; font-size: 1.25rem; } h3 { margin: 0 0 .5rem; font-size: 1rem; overflow-wrap: anywhere; }
+.note, .legend { color: var(--dim); font-size: .9rem; margin: .5rem 0; }
+.reasons { padding-left: 1.2rem; margin: 0; } .reasons li { margin: .25rem 0; }
+code { font: .92em ui-monospace, monospace; background: var(--panel); padding: .05em .3em; border-radius: 3px;
+  overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+thead th { color: var(--dim); font-weight: 500; }
+tbody th { font-weight: 600; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+tr.drifted td:nth-child(2) { color: var(--alarm); font-weight: 600; }
+.tag { font-size: .75rem; font-weight: 500; color: var(--dim); margin-left: .4em; }
+.card.drifted .tag { color: var(--alarm); }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
+.card { border: 1px solid var(--line); border-radius: 8px; padding: 1rem; background: var(--panel); }
+.card.drifted { border-color: var(--alarm); }
+.card ul { padding-left: 1.1rem; margin: .5rem 0 0; font-size: .85rem; }
+.key { display: inline-block; width: .8em; height: .8em; margin: 0 .4em 0 .8em; border-radius: 2px; }
+.key.reference { background: var(--reference); margin-left: 0; } .key.current { background: var(--current); }
+svg { width: 100%; height: auto; display: block; }
+svg text { font: 11.5px system-ui, sans-serif; fill: var(--ink); } svg .share { fill: var(--dim); font-size: 10px; }
+rect.reference { fill: var(--reference); } rect.current { fill: var(--current); }
+";
