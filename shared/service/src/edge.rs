@@ -150,3 +150,89 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Mutex;
+
+    use serde_json::Value;
+    use tower::ServiceExt;
+    use tracing_subscriber::layer::SubscriberExt;
+    use utoipa_axum::router::OpenApiRouter;
+    use utoipa_axum::routes;
+
+    use super::*;
+    use crate::{Config, Options, app};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[utoipa::path(get, path = "/inner/{name}", responses((status = 200)))]
+    async fn inner() {
+        info!(rows = 3, "inside");
+    }
+
+    #[utoipa::path(get, path = "/broken", responses((status = 200)))]
+    async fn broken() -> Problem {
+        Problem::internal(&io::Error::other("disk gone"))
+    }
+
+    /// The log of one request each to `paths`.
+    async fn logged(paths: &[&str]) -> Vec<Value> {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::registry().with(telemetry::json_lines(move || writer.clone()));
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let routes = OpenApiRouter::new().routes(routes!(inner)).routes(routes!(broken));
+        let app = app("logged", routes, Options::new(&Config::for_tests()));
+        for path in paths {
+            let request = Request::get(*path).header(REQUEST_ID, "r-1").body(Body::empty()).unwrap();
+            app.clone().oneshot(request).await.unwrap();
+        }
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_request_is_one_line_and_inner_lines_carry_its_names() {
+        let lines = logged(&["/inner/a"]).await;
+        let [inside, request] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!((&inside["message"], &inside["rows"]), (&"inside".into(), &3.into()));
+        assert_eq!(inside["span"]["request_id"], "r-1");
+        assert_eq!(inside["span"]["trace_id"], request["trace_id"]);
+        assert_eq!(request["message"], "request");
+        assert_eq!(request["level"], "INFO");
+        assert_eq!(request["method"], "GET");
+        assert_eq!(request["route"], "/inner/{name}");
+        assert_eq!(request["status"], 200);
+        assert_eq!(request["request_id"], "r-1");
+        assert_eq!(request["trace_id"].as_str().map(str::len), Some(32));
+        assert!(request["duration_ms"].as_f64().is_some_and(|duration_ms| duration_ms >= 0.0));
+    }
+
+    #[tokio::test]
+    async fn the_cause_of_an_internal_error_is_logged_once() {
+        let lines = logged(&["/broken"]).await;
+        let [request] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!((&request["level"], &request["status"]), (&"ERROR".into(), &500.into()));
+        assert_eq!(request["error"], "disk gone");
+    }
+
+    #[tokio::test]
+    async fn probes_are_logged_at_debug_level() {
+        let lines = logged(&["/health/live"]).await;
+        assert_eq!(lines[0]["level"], "DEBUG", "{lines:?}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -82,7 +82,13 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match <axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Path(value)),
-            Err(rejection) => Err(path_problem(&rejection)),
+            Err(rejection) => {
+                let names = RawPathParams::from_request_parts(parts, state).await.ok();
+                let mut names = names.iter().flatten().map(|(name, _)| name);
+                // axum does not name the parameter when there is only one.
+                let only_name = names.next().filter(|_| names.next().is_none());
+                Err(path_problem(&rejection, only_name.unwrap_or_default()))
+            }
         }
     }
 }
@@ -169,11 +175,15 @@ fn is_json(content_type: &str) -> bool {
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer = pointer(error.path());
+        let mut pointer = pointer(error.path());
         let error = error.into_inner();
         match error.classify() {
             Category::Data => {
                 let detail = without_position(&error);
+                // serde stops at the object; the caller looks for the member.
+                if let Some(name) = detail.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+                    pointer = format!("{pointer}/{}", pointer_token(name));
+                }
                 let summary = if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") };
                 Problem::new(Kind::Invalid, summary).with_fields(vec![FieldError::new(pointer, detail)])
             }
@@ -222,7 +232,7 @@ fn query_problem(rejection: &QueryRejection) -> Problem {
     Problem::new(Kind::Invalid, summary).with_fields(vec![FieldError::new(pointer, detail)])
 }
 
-fn path_problem(rejection: &PathRejection) -> Problem {
+fn path_problem(rejection: &PathRejection, only_name: &str) -> Problem {
     use axum::extract::path::ErrorKind;
     let PathRejection::FailedToDeserializePathParams(failure) = rejection else {
         return Problem::new(Kind::Internal, rejection.body_text());
@@ -232,11 +242,11 @@ fn path_problem(rejection: &PathRejection) -> Problem {
             (key.as_str(), format!("`{value}` is no {expected_type}"))
         }
         ErrorKind::DeserializeError { key, value, message } => (key.as_str(), format!("`{value}`: {message}")),
-        ErrorKind::ParseError { value, expected_type } => ("", format!("`{value}` is no {expected_type}")),
+        ErrorKind::ParseError { value, expected_type } => (only_name, format!("`{value}` is no {expected_type}")),
         ErrorKind::InvalidUtf8InPathParam { key } => {
             return Problem::new(Kind::Malformed, format!("the path's `{key}` is not UTF-8"));
         }
-        ErrorKind::Message(message) => ("", message.clone()),
+        ErrorKind::Message(message) => (only_name, message.clone()),
         // The rest are mismatches between the route and its handler.
         _ => return Problem::new(Kind::Internal, rejection.body_text()),
     };
