@@ -1,0 +1,99 @@
+//! Gaps in a source's numbers: found, healed by restart and replay, or reported as a loss.
+
+use std::collections::BTreeSet;
+
+use registry::{Origin, sha256};
+use serde_json::json;
+
+use crate::Error;
+use crate::next::Ingest;
+use crate::source::Fetched;
+
+/// Kind of the event that tells a batch is lost.
+const LOSS: &str = "loss";
+
+/// Gets batches that the source gave and that never landed undamaged: by restart and replay where the source can, and
+/// where it cannot, reports them as lost.
+///
+/// `to_the_end`: a fetch was interrupted and no later number can show whether it took a batch with it, so the replay goes
+/// on until the source is exhausted.
+pub(crate) async fn heal(ingest: &Ingest<'_>, to_the_end: bool) -> Result<(), Error> {
+    let gaps = missing(ingest).await?;
+    if gaps.is_empty() && !to_the_end {
+        return Ok(());
+    }
+    if ingest.source.restarts() {
+        replay(ingest, &gaps, to_the_end).await?;
+    }
+    for number in missing(ingest).await? {
+        let why = if ingest.source.restarts() { "a replay did not bring it" } else { "its source cannot restart" };
+        let detail = format!("batch number {number} is lost: it never landed undamaged, and {why}");
+        tracing::error!(model = ingest.model(), batch_number = number, "{detail}");
+        let data = json!({"batch_number": number});
+        ingest.registry.record_event(ingest.model(), LOSS, &detail, data).await?;
+    }
+    Ok(())
+}
+
+/// Numbers up to the newest that have neither landed undamaged nor been reported as lost.
+async fn missing(ingest: &Ingest<'_>) -> Result<BTreeSet<u64>, Error> {
+    let sound = ingest.numbers().await?;
+    let landings = ingest.registry.landings(ingest.model()).await?;
+    let Some(newest) = landings.iter().map(|landing| landing.batch_number).max() else {
+        return Ok(BTreeSet::new());
+    };
+    let events = ingest.registry.events(ingest.model()).await?;
+    let lost: BTreeSet<u64> = events
+        .iter()
+        .filter(|event| event.kind == LOSS)
+        .filter_map(|event| event.data["batch_number"].as_u64())
+        .collect();
+    Ok((0..=newest).filter(|number| !sound.contains_key(number) && !lost.contains(number)).collect())
+}
+
+/// Restarts the source and reads it again up to where it was. Batches that are known stay as they are.
+async fn replay(ingest: &Ingest<'_>, gaps: &BTreeSet<u64>, to_the_end: bool) -> Result<(), Error> {
+    let (registry, model) = (ingest.registry, ingest.model());
+    let why = if gaps.is_empty() {
+        "a fetch was interrupted at the end of the sequence".to_owned()
+    } else {
+        let numbers: Vec<String> = gaps.iter().map(ToString::to_string).collect();
+        format!("missing batch numbers: {}", numbers.join(", "))
+    };
+    tracing::warn!(model, "restarting the source: {why}");
+    ingest.progress.send(format!("restarting the source: {why}"), None);
+    let detail = format!("the source is restarted and replayed: {why}");
+    registry.record_event(model, "restart", &detail, json!({"missing": gaps})).await?;
+    ingest.source.restart().await?;
+
+    let newest = registry.landings(model).await?.iter().map(|landing| landing.batch_number).max();
+    let mut healed = Vec::new();
+    let mut position = 0;
+    while let Fetched::Batch { number, body, media_type, .. } = ingest.source.read(position).await? {
+        let number = number.unwrap_or(position);
+        match ingest.numbers().await?.get(&number) {
+            Some(known) if *known == sha256(&body) => {}
+            Some(_) => {
+                let detail = format!("batch number {number} came again with other bytes; the first ones are kept");
+                registry.record_event(model, "conflict", &detail, json!({"batch_number": number})).await?;
+            }
+            None => {
+                let landed = registry.land(model, number, body, media_type, Origin::Replayed).await?;
+                ingest.read(&landed.landing).await?;
+                if !landed.repeated {
+                    healed.push(number);
+                }
+            }
+        }
+        if !to_the_end && newest.is_none_or(|newest| number >= newest) {
+            break;
+        }
+        position += 1;
+    }
+    let detail = match healed.as_slice() {
+        [] => "the replay brought nothing new".to_owned(),
+        numbers => format!("the replay brought {} missing: {numbers:?}", numbers.len()),
+    };
+    registry.record_event(model, "replay", &detail, json!({"healed": healed})).await?;
+    Ok(())
+}
