@@ -30,7 +30,7 @@ pub use mark::Mark;
 pub use problem::{Document, PROBLEM_JSON, Problem};
 pub use progress::{NDJSON, Progress, respond};
 pub use reply::{IntoReply, Reply};
-pub use serve::{serve, serve_on};
+pub use serve::{bind, serve, serve_bound, serve_on};
 
 // What a function needs beside it, so that functions agree on the versions.
 pub use axum::http::{HeaderMap, StatusCode};

@@ -28,24 +28,44 @@ const DRAIN: Duration = Duration::from_secs(8);
 /// # Errors
 /// The address cannot be bound, or serving fails.
 pub async fn serve(config: &Config, app: Router, drain: impl Future<Output = ()>) -> Result<(), Error> {
-    let stop = shutdown_signal()?;
-    if config.lambda_runtime_api.is_some() {
-        info!("serving as a Lambda function");
-        tokio::select! {
-            outcome = lambda_http::run(app) => outcome.map_err(Error::Lambda)?,
-            () = stop => {}
-        }
-    } else {
-        let address = SocketAddr::new(config.host, config.port);
-        let listener = TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })?;
-        serve_on(listener, app, stop).await?;
+    if config.lambda_runtime_api.is_none() {
+        return serve_bound(bind(config).await?, app, drain).await;
     }
+    let stop = shutdown_signal()?;
+    info!("serving as a Lambda function");
+    tokio::select! {
+        outcome = lambda_http::run(app) => outcome.map_err(Error::Lambda)?,
+        () = stop => {}
+    }
+    end(drain).await;
+    Ok(())
+}
+
+/// Takes the configured address.
+///
+/// # Errors
+/// It cannot be had.
+pub async fn bind(config: &Config) -> Result<TcpListener, Error> {
+    let address = SocketAddr::new(config.host, config.port);
+    TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })
+}
+
+/// [`serve`] for a listener that is already bound, for a process that must know its own address.
+///
+/// # Errors
+/// Serving fails.
+pub async fn serve_bound(listener: TcpListener, app: Router, drain: impl Future<Output = ()>) -> Result<(), Error> {
+    serve_on(listener, app, shutdown_signal()?).await?;
+    end(drain).await;
+    Ok(())
+}
+
+async fn end(drain: impl Future<Output = ()>) {
     if tokio::time::timeout(DRAIN, drain).await.is_err() {
         warn!(limit_s = DRAIN.as_secs(), "gave up draining");
     }
     info!("stopped");
     telemetry::flush().await;
-    Ok(())
 }
 
 /// Serves `app` on `listener` until `shutdown` ends, then lets requests in flight and their work end (within 18 s).

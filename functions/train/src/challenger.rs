@@ -1,0 +1,368 @@
+//! From a window of batches to a published version.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use drift::{Profile, Values};
+use features::{Encoded, Encoder};
+use indexmap::IndexMap;
+use model::{Architecture, Predictor, Weights, evaluate as score};
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use registry::{Part, Registry, VersionId};
+use serde::Serialize;
+use serde_json::{Value, json};
+use spec::{Batch, ColumnData, Kind, Metric, Spec};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::fit::{self, FittedMember, Loss, Progress, Setup, validation_split};
+use crate::job::Task;
+
+/// Share of a job that reading and encoding takes, before the first epoch.
+const PREPARED: f64 = 0.1;
+
+/// Share of a job at which the fit has ended.
+const FITTED: f64 = 0.95;
+
+/// What is told about a job: the share that is done, and what is being done.
+type Steps = watch::Sender<(f64, String)>;
+
+/// Fits the job's challenger and publishes it. Finished members are taken from the job's checkpoints.
+///
+/// The result is what `GET /train/{job}/result` answers: the version and its metrics.
+pub(crate) async fn make_challenger(
+    registry: &Registry,
+    job: &str,
+    task: &Task,
+    interrupted: impl Fn() -> bool + Send + Sync + 'static,
+    steps: Steps,
+) -> Result<Value, Error> {
+    let spec = Arc::new(Spec::parse(&task.spec).map_err(|source| host::Error::Spec { file: "job".to_owned(), source })?);
+    let rows = Window::load(registry, &spec, task).await?;
+    let fitter = Fitter {
+        registry: registry.clone(),
+        runtime: Handle::current(),
+        job: job.to_owned(),
+        spec: Arc::clone(&spec),
+        interrupted: Box::new(interrupted),
+        steps,
+        began: Instant::now(),
+    };
+    let fitted = tokio::task::spawn_blocking(move || fitter.challenger(&rows))
+        .await
+        .map_err(|source| Error::Broken { job: job.to_owned(), source })??;
+    let lineage = json!({
+        "batch": task.batch,
+        "batches": task.window,
+        "spec_hash": task.spec_hash,
+        "seed": spec.train.seed,
+        "champion": task.production,
+        "job": job,
+    });
+    let version: VersionId =
+        registry.publish(&task.model, fitted.parts, Bytes::from(lineage.to_string().into_bytes())).await?;
+    Ok(json!({"version": version, "metrics": fitted.metrics, "production": task.production}))
+}
+
+/// The rows of a window by what they are for.
+struct Window {
+    train: Batch,
+    new_holdout: Batch,
+    history_holdout: Option<Batch>,
+}
+
+impl Window {
+    async fn load(registry: &Registry, spec: &Arc<Spec>, task: &Task) -> Result<Self, Error> {
+        let mut train = Vec::new();
+        let mut holdouts = Vec::new();
+        for batch in &task.window {
+            let rows = history::rows(registry, spec, batch).await?;
+            train.push(rows.train());
+            holdouts.push(rows.holdout());
+        }
+        let no_rows = || Error::NoRows { batch: task.batch.clone() };
+        let new_holdout = holdouts.pop().ok_or_else(no_rows)?;
+        let train = Batch::concat(train).filter(|train| train.n_rows() > 0).ok_or_else(no_rows)?;
+        Ok(Self { train, new_holdout, history_holdout: Batch::concat(holdouts) })
+    }
+}
+
+/// What is published.
+struct Challenger {
+    parts: Vec<(Part, Bytes)>,
+    metrics: Metrics,
+}
+
+/// The part `metrics.json`.
+#[derive(Serialize)]
+struct Metrics {
+    holdout: Holdout,
+    rows: RowCounts,
+    members: Vec<MemberCurve>,
+}
+
+/// Metrics on rows that nothing was fitted on.
+#[derive(Serialize)]
+struct Holdout {
+    /// Of the newest batch.
+    new: IndexMap<Metric, f64>,
+    /// Of the earlier batches of the window.
+    history: Option<IndexMap<Metric, f64>>,
+}
+
+#[derive(Serialize)]
+struct RowCounts {
+    train: usize,
+    validation: usize,
+    new_holdout: usize,
+    history_holdout: usize,
+}
+
+#[derive(Serialize)]
+struct MemberCurve {
+    best_epoch: usize,
+    epochs: Vec<Progress>,
+}
+
+/// Fits on the threads of this process, and may be told to stop.
+struct Fitter {
+    registry: Registry,
+    runtime: Handle,
+    job: String,
+    spec: Arc<Spec>,
+    interrupted: Box<dyn Fn() -> bool + Send + Sync>,
+    steps: Steps,
+    began: Instant,
+}
+
+/// A member as a checkpoint keeps it.
+type Checkpoint = (usize, Vec<Progress>);
+
+impl Fitter {
+    fn challenger(&self, rows: &Window) -> Result<Challenger, Error> {
+        let spec = &self.spec;
+        self.step(0.02, format!("encoding {} train rows", rows.train.n_rows()));
+        let encoder = Encoder::fit(spec, &rows.train)?;
+        let (train, validation) = self.prepare(&encoder, &rows.train)?;
+        let architecture = Architecture::of_spec(spec, encoder.layout());
+        let members = self.members(&architecture, &train, &validation)?;
+
+        self.step(FITTED, "measuring on the hold-out".to_owned());
+        let curves = members
+            .iter()
+            .map(|member| MemberCurve { best_epoch: member.best_epoch, epochs: member.curve.clone() })
+            .collect();
+        let weights = Weights::join(members.into_iter().map(|member| member.weights).collect())?;
+        let weights_bytes = weights.to_bytes()?;
+        let encoder_bytes = encoder.to_bytes();
+        let predictor = Predictor::new(Arc::clone(spec), encoder, &weights)?;
+        let metrics = Metrics {
+            holdout: Holdout {
+                new: evaluate(&predictor, &rows.new_holdout),
+                history: rows.history_holdout.as_ref().map(|batch| evaluate(&predictor, batch)),
+            },
+            rows: RowCounts {
+                train: train.targets.len(),
+                validation: validation.targets.len(),
+                new_holdout: rows.new_holdout.n_rows(),
+                history_holdout: rows.history_holdout.as_ref().map_or(0, Batch::n_rows),
+            },
+            members: curves,
+        };
+        let metrics_bytes = serde_json::to_vec_pretty(&metrics).expect("metrics are finite numbers under text keys");
+        let parts = vec![
+            (Part::Spec, Bytes::from(spec.text().to_owned())),
+            (Part::Encoder, Bytes::from(encoder_bytes)),
+            (Part::Weights, Bytes::from(weights_bytes)),
+            (Part::Reference, Bytes::from(profile(spec, &rows.train).write())),
+            (Part::Background, Bytes::from(serving::background_to_bytes(spec, &self.background(&rows.train)))),
+            (Part::Metrics, Bytes::from(metrics_bytes)),
+        ];
+        Ok(Challenger { parts, metrics })
+    }
+
+    /// The train rows, encoded, with the part that validates set aside.
+    fn prepare(&self, encoder: &Encoder, rows: &Batch) -> Result<(Prepared, Prepared), Error> {
+        let encoded = encoder.encode(&self.spec, rows);
+        let targets = rows
+            .target()
+            .map(|target| encoder.target().encode(target))
+            .ok_or_else(|| features::Error::NoTarget { column: self.spec.target.column.clone() })?;
+        let (train, validation) = validation_split(rows.n_rows(), self.spec.train.seed);
+        let part = |rows: &[usize]| Prepared {
+            encoded: encoded.select(rows),
+            targets: rows.iter().map(|row| targets[*row]).collect(),
+        };
+        Ok((part(&train), part(&validation)))
+    }
+
+    /// All members, those from checkpoints as they are, the others fitted side by side on the cores there are.
+    fn members(
+        &self,
+        architecture: &Architecture,
+        train: &Prepared,
+        validation: &Prepared,
+    ) -> Result<Vec<FittedMember>, Error> {
+        let n_members = architecture.members;
+        let n_threads = std::thread::available_parallelism().map_or(1, usize::from).min(n_members);
+        let next = Mutex::new(0..n_members);
+        let shares = Mutex::new(vec![0.0; n_members]);
+        let fitted = Mutex::new(Vec::with_capacity(n_members));
+        std::thread::scope(|scope| {
+            for _ in 0..n_threads {
+                scope.spawn(|| {
+                    loop {
+                        let Some(member) = lock(&next).next() else { return };
+                        let outcome = self.member(member, architecture, train, validation, &shares);
+                        let failed = outcome.is_err();
+                        lock(&fitted).push((member, outcome));
+                        if failed {
+                            // The others are of no use without this one.
+                            *lock(&next) = n_members..n_members;
+                        }
+                    }
+                });
+            }
+        });
+        let mut fitted = fitted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        fitted.sort_by_key(|(member, _)| *member);
+        fitted.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    fn member(
+        &self,
+        member: usize,
+        architecture: &Architecture,
+        train: &Prepared,
+        validation: &Prepared,
+        shares: &Mutex<Vec<f64>>,
+    ) -> Result<FittedMember, Error> {
+        if let Some(fitted) = self.checkpoint(member)? {
+            self.share(shares, member, 1.0, format!("member {} was fitted before", member + 1));
+            return Ok(fitted);
+        }
+        let budget = Duration::from_secs(self.spec.train.budget_s);
+        let over_budget = || self.began.elapsed() > budget;
+        let setup = Setup {
+            architecture,
+            loss: Loss::of_spec(&self.spec),
+            seed: self.spec.train.seed,
+            member,
+            over_budget: &over_budget,
+        };
+        let fitted = fit::fit(&setup, train.rows(), validation.rows(), &mut |progress: Progress| {
+            let message = format!(
+                "member {} of {}, epoch {} of at most {}: validation loss {:.4}",
+                member + 1,
+                architecture.members,
+                progress.epoch,
+                progress.epochs,
+                progress.validation_loss
+            );
+            self.share(shares, member, progress.epoch as f64 / progress.epochs as f64, message);
+            if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        self.put_checkpoint(member, &fitted)?;
+        Ok(fitted)
+    }
+
+    fn checkpoint(&self, member: usize) -> Result<Option<FittedMember>, Error> {
+        let (weights, about) = checkpoint_names(member);
+        let read = async {
+            Ok::<_, registry::Error>((
+                self.registry.checkpoint(&self.job, &weights).await?,
+                self.registry.checkpoint(&self.job, &about).await?,
+            ))
+        };
+        let (Some(weights), Some(about)) = self.runtime.block_on(read)? else { return Ok(None) };
+        // A damaged checkpoint costs a fit, not the job.
+        let fitted = Weights::from_bytes(&weights).ok().zip(serde_json::from_slice::<Checkpoint>(&about).ok());
+        Ok(fitted.map(|(weights, (best_epoch, curve))| FittedMember { weights, curve, best_epoch }))
+    }
+
+    fn put_checkpoint(&self, member: usize, fitted: &FittedMember) -> Result<(), Error> {
+        let (weights, about) = checkpoint_names(member);
+        let bytes = fitted.weights.to_bytes()?;
+        let checkpoint: Checkpoint = (fitted.best_epoch, fitted.curve.clone());
+        let line = serde_json::to_vec(&checkpoint).expect("a curve is finite numbers");
+        let write = async {
+            self.registry.put_checkpoint(&self.job, &weights, bytes).await?;
+            self.registry.put_checkpoint(&self.job, &about, line).await
+        };
+        Ok(self.runtime.block_on(write)?)
+    }
+
+    /// A seeded sample of train rows, in their order.
+    fn background(&self, rows: &Batch) -> Batch {
+        let n_background = self.spec.serve.explain.background.min(rows.n_rows());
+        let mut rng = ChaCha8Rng::seed_from_u64(self.spec.train.seed);
+        let mut chosen = index::sample(&mut rng, rows.n_rows(), n_background).into_vec();
+        chosen.sort_unstable();
+        rows.select(&chosen)
+    }
+
+    fn share(&self, shares: &Mutex<Vec<f64>>, member: usize, share: f64, message: String) {
+        let mut shares = lock(shares);
+        shares[member] = share;
+        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+        self.step(PREPARED + (FITTED - PREPARED) * mean, message);
+    }
+
+    fn step(&self, fraction: f64, message: String) {
+        self.steps.send_replace((fraction, message));
+    }
+}
+
+/// Encoded rows with their coded targets.
+struct Prepared {
+    encoded: Encoded,
+    targets: Vec<f32>,
+}
+
+impl Prepared {
+    fn rows(&self) -> fit::Rows<'_> {
+        fit::Rows { encoded: &self.encoded, targets: &self.targets }
+    }
+}
+
+fn checkpoint_names(member: usize) -> (String, String) {
+    (format!("member-{member}.safetensors"), format!("member-{member}.json"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn evaluate(predictor: &Predictor, rows: &Batch) -> IndexMap<Metric, f64> {
+    match rows.target() {
+        Some(target) => score(predictor.spec(), &predictor.predict(rows), target),
+        None => IndexMap::new(),
+    }
+}
+
+/// The drift reference: a profile of the raw columns and the target of the train rows.
+fn profile(spec: &Spec, rows: &Batch) -> Profile {
+    let columns = spec
+        .columns
+        .iter()
+        .zip(rows.columns())
+        .filter(|((_, column), _)| column.kind != Kind::Time)
+        .map(|((name, _), data)| (name.clone(), values(data)));
+    Profile::of(columns, rows.target().map(|target| (spec.target.column.clone(), values(target))))
+}
+
+fn values(column: &ColumnData) -> Values<'_> {
+    match column {
+        ColumnData::Numbers(numbers) => Values::Numbers(numbers),
+        ColumnData::Categories(categories) => {
+            Values::Categories { levels: &categories.levels, codes: &categories.codes }
+        }
+    }
+}
