@@ -1,0 +1,164 @@
+use features::TargetCode;
+use ndarray::{Array2, ArrayView1};
+use spec::{Space, Task};
+
+use crate::Error;
+
+/// What each probability is lifted by, so that all lie strictly between 0 and 1: `p -> (1 - K e) p + e` for `K` classes.
+///
+/// They still sum to 1, keep their order, and no log-loss of a row is above 20.8.
+pub const PROBABILITY_FLOOR: f64 = 1e-9;
+
+/// What a model answers for some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Predictions {
+    /// Of a regression: one finite number per row, in target units.
+    Numbers(Vec<f64>),
+    /// Of a classification, also a binary one: shape `[n_rows, n_classes]`, classes in the spec's order, each strictly
+    /// between 0 and 1, each row summing to 1.
+    Probabilities(Array2<f64>),
+}
+
+impl Predictions {
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        match self {
+            Predictions::Numbers(numbers) => numbers.len(),
+            Predictions::Probabilities(probabilities) => probabilities.nrows(),
+        }
+    }
+
+    /// The most likely class of each row, the first of equals; empty for numbers.
+    pub fn classes(&self) -> Vec<usize> {
+        match self {
+            Predictions::Numbers(_) => Vec::new(),
+            Predictions::Probabilities(probabilities) => {
+                probabilities.rows().into_iter().map(|row| most_likely(&row)).collect()
+            }
+        }
+    }
+}
+
+fn most_likely(probabilities: &ArrayView1<'_, f64>) -> usize {
+    let mut best = 0;
+    for (class, probability) in probabilities.iter().enumerate() {
+        if *probability > probabilities[best] {
+            best = class;
+        }
+    }
+    best
+}
+
+/// From the heads' outputs to answers, in double precision: each member's response, then their mean.
+///
+/// Binary: `mean_m sigmoid(z_m)`. Multiclass: `mean_m softmax(z_m)`. Regression: `decode(mean_m z_m)`.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    target: TargetCode,
+    task: Task,
+    n_outputs: usize,
+    /// Probabilities of one member.
+    softmax: Vec<f64>,
+}
+
+impl Response {
+    pub(crate) fn new(target: &TargetCode, task: Task, n_outputs: usize) -> Self {
+        Self { target: target.clone(), task, n_outputs, softmax: vec![0.0; n_outputs] }
+    }
+
+    /// All rows' predictions from outputs of shape `[members, n_rows, n_outputs]`.
+    pub(crate) fn predictions(mut self, outputs: &[f32], n_rows: usize) -> Predictions {
+        let TargetCode::Classes { labels, positive } = &self.target else {
+            let mut number = [0.0];
+            return Predictions::Numbers(
+                (0..n_rows)
+                    .map(|row| {
+                        self.answer(outputs, n_rows, row, &mut number);
+                        number[0]
+                    })
+                    .collect(),
+            );
+        };
+        let (n_classes, positive) = (labels.len(), *positive);
+        let mut probabilities = Array2::zeros((n_rows, n_classes));
+        let mut answer = vec![0.0; self.n_outputs];
+        for (row, mut classes) in probabilities.rows_mut().into_iter().enumerate() {
+            self.answer(outputs, n_rows, row, &mut answer);
+            if self.task == Task::Binary {
+                classes.fill(1.0 - answer[0]);
+                classes[positive] = answer[0];
+            } else {
+                classes.iter_mut().zip(&answer).for_each(|(class, probability)| *class = *probability);
+            }
+        }
+        Predictions::Probabilities(probabilities)
+    }
+
+    /// One row's answer from outputs of shape `[members, n_rows, n_outputs]`: the positive class's probability, each
+    /// class's, or the number in target units. Shape `[n_outputs]`.
+    pub(crate) fn answer(&mut self, outputs: &[f32], n_rows: usize, row: usize, answer: &mut [f64]) {
+        let width = self.n_outputs;
+        let members = outputs.chunks_exact(n_rows * width).map(|member| &member[row * width..(row + 1) * width]);
+        let n_members = members.len() as f64;
+        answer.fill(0.0);
+        match self.task {
+            Task::Binary => {
+                let mean = members.map(|logit| sigmoid(f64::from(logit[0]))).sum::<f64>() / n_members;
+                answer[0] = lift(mean, 2);
+            }
+            Task::Multiclass => {
+                for logits in members {
+                    softmax(logits, &mut self.softmax);
+                    answer.iter_mut().zip(&self.softmax).for_each(|(sum, probability)| *sum += probability);
+                }
+                answer.iter_mut().for_each(|sum| *sum = lift(*sum / n_members, width));
+            }
+            Task::Regression => {
+                let mean = members.map(|value| f64::from(value[0])).sum::<f64>() / n_members;
+                answer[0] = self.number(mean);
+            }
+        }
+    }
+
+    /// The number in target units of a standardised value; a far extrapolation stays finite and, on a logarithmic scale,
+    /// above zero.
+    fn number(&self, standardised: f64) -> f64 {
+        match &self.target {
+            TargetCode::Number { log: true, .. } => self.target.decode(standardised).clamp(f64::MIN_POSITIVE, f64::MAX),
+            target => target.decode(standardised).clamp(f64::MIN, f64::MAX),
+        }
+    }
+
+    /// Turns an answer into the units of an explanation.
+    pub(crate) fn in_space(space: Space, task: Task, answer: &mut [f64]) {
+        match (space, task) {
+            (Space::Logit, Task::Binary) => answer[0] = (answer[0] / (1.0 - answer[0])).ln(),
+            (Space::Logit, _) => answer.iter_mut().for_each(|probability| *probability = probability.ln()),
+            (Space::Probability | Space::Target, _) => {}
+        }
+    }
+}
+
+/// Makes sure that a task has explanations in these units.
+pub(crate) fn check_space(task: Task, space: Space) -> Result<(), Error> {
+    let fits = (task == Task::Regression) == (space == Space::Target);
+    if fits { Ok(()) } else { Err(Error::Space { task, space }) }
+}
+
+fn lift(probability: f64, n_classes: usize) -> f64 {
+    (1.0 - n_classes as f64 * PROBABILITY_FLOOR) * probability + PROBABILITY_FLOOR
+}
+
+fn sigmoid(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+fn softmax(logits: &[f32], probabilities: &mut [f64]) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for (probability, logit) in probabilities.iter_mut().zip(logits) {
+        *probability = (f64::from(*logit) - f64::from(largest)).exp();
+        sum += *probability;
+    }
+    probabilities.iter_mut().for_each(|probability| *probability /= sum);
+}

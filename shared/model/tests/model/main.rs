@@ -1,0 +1,6 @@
+//! Tests of the crate from outside, on models with random weights.
+
+mod coalitions;
+mod common;
+mod serving;
+mod weights;

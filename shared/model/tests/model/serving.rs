@@ -1,0 +1,158 @@
+//! The serving pass against the plain definition, and against itself in other batches.
+
+use crate::common::{TARGETS, parts, predictor, random_weights, rows, spec};
+use features::{Encoded, Encoder};
+use model::{Architecture, Error, Network, Predictions, Predictor, Weights};
+use std::sync::Arc;
+
+/// One row through one member, written from the definition in double precision.
+fn plain(weights: &Weights, member: usize, encoded: &Encoded, row: usize) -> Vec<f64> {
+    let tensor = |name: &str| weights.tensor(member, name).unwrap();
+    let architecture = weights.architecture();
+    let mut values: Vec<f64> = encoded.dense.row(row).iter().map(|value| f64::from(*value)).collect();
+    for (index, dim) in architecture.embedding_dims.iter().enumerate() {
+        let code = encoded.codes[[row, index]] as usize;
+        let embedding = tensor(&format!("embedding.{index}.weight"));
+        values.extend(embedding[code * dim..(code + 1) * dim].iter().map(|value| f64::from(*value)));
+    }
+    for layer in 0..=architecture.hidden.len() {
+        let (weight, bias) = (tensor(&format!("layer.{layer}.weight")), tensor(&format!("layer.{layer}.bias")));
+        let sum = |out: usize| {
+            let products = values.iter().enumerate().map(|(i, value)| value * f64::from(weight[i * bias.len() + out]));
+            products.sum::<f64>() + f64::from(bias[out])
+        };
+        let sums = (0..bias.len()).map(sum);
+        values =
+            if layer < architecture.hidden.len() { sums.map(|sum| sum.max(0.0)).collect() } else { sums.collect() };
+    }
+    values
+}
+
+#[test]
+fn folding_changes_nothing() {
+    for target in TARGETS {
+        let (spec, encoder, weights) = parts(target);
+        for n_rows in [1, 7, 8, 600] {
+            let encoded = encoder.encode(&spec, &rows(&spec, n_rows, 3));
+            let outputs = Network::new(&weights).outputs(&encoded);
+            let mut outputs = outputs.iter();
+            for member in 0..3 {
+                for row in 0..n_rows {
+                    for expected in plain(&weights, member, &encoded, row) {
+                        let output = f64::from(*outputs.next().unwrap());
+                        assert!((output - expected).abs() <= 1e-5 * expected.abs().max(1.0), "{output} {expected}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn numbers(predictions: &Predictions) -> Vec<f64> {
+    match predictions {
+        Predictions::Numbers(numbers) => numbers.clone(),
+        Predictions::Probabilities(probabilities) => probabilities.iter().copied().collect(),
+    }
+}
+
+#[test]
+fn a_row_is_answered_alike_in_every_batch() {
+    for target in TARGETS {
+        let predictor = predictor(target);
+        let batch = rows(predictor.spec(), 700, 4);
+        let all = numbers(&predictor.predict(&batch));
+        assert_eq!(all, numbers(&predictor.predict(&batch)), "the same rows give the same bits");
+        let per_row = all.len() / 700;
+        for row in (0..700).step_by(13) {
+            let alone = numbers(&predictor.predict_records(&[batch.record(row)]));
+            let three = [batch.record(0), batch.record(row), batch.record(1)];
+            let of_three = numbers(&predictor.predict_records(&three));
+            assert_eq!(alone, of_three[per_row..2 * per_row]);
+            for (alone, among) in alone.iter().zip(&all[row * per_row..]) {
+                assert!((alone - among).abs() <= 1e-6 * alone.abs().max(1.0), "{alone} {among}");
+            }
+        }
+    }
+}
+
+#[test]
+fn probabilities_lie_strictly_inside_and_sum_to_one() {
+    for target in &TARGETS[..2] {
+        let (spec, encoder, weights) = parts(target);
+        let architecture = weights.architecture().clone();
+        // Heads a thousand times as steep: every row is certain.
+        let mut tensors = std::collections::BTreeMap::new();
+        for member in 0..architecture.members {
+            for (name, _) in architecture.member_tensors() {
+                let scale = if name == "layer.2.weight" { 1000.0 } else { 1.0 };
+                let values = weights.tensor(member, &name).unwrap().iter().map(|value| value * scale).collect();
+                tensors.insert(format!("member.{member}.{name}"), values);
+            }
+        }
+        let steep = Weights::new(architecture, tensors).unwrap();
+        let predictor = Predictor::new(spec, encoder, &steep).unwrap();
+        let Predictions::Probabilities(probabilities) = predictor.predict(&rows(predictor.spec(), 200, 5)) else {
+            panic!("a classification answers probabilities")
+        };
+        assert_eq!(probabilities.dim(), (200, predictor.spec().target.classes.len()));
+        assert!(probabilities.iter().all(|p| *p > 0.0 && *p < 1.0));
+        assert!(probabilities.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-12));
+    }
+}
+
+#[test]
+fn parts_of_other_versions_are_refused() {
+    let (spec, encoder, weights) = parts(TARGETS[2]);
+    let (encoder, weights) = (encoder.to_bytes(), weights.to_bytes().unwrap());
+    let refused = |spec: &Arc<spec::Spec>, encoder: &[u8], weights: &[u8]| {
+        let error = Predictor::load(Arc::clone(spec), encoder, weights).unwrap_err();
+        fault::chain(&error)
+    };
+    let (binary, of_binary, weights_of_binary) = parts(TARGETS[0]);
+    let multiclass = Arc::new(crate::common::spec(TARGETS[1]));
+    let log = Arc::new(crate::common::spec(TARGETS[3]));
+    let renamed = Arc::new(spec::Spec::parse(&spec.text().replace("rooms", "doors")).unwrap());
+    let swapped =
+        spec.text().replace("shifted: {difference: [size_per_room, rooms]}", "shifted: {difference: [rooms, 2]}");
+    let swapped = Arc::new(spec::Spec::parse(&swapped).unwrap());
+    let other_positive =
+        Arc::new(spec::Spec::parse(&binary.text().replace("positive: no", "positive: maybe")).unwrap());
+    let narrow = random_weights(Architecture { n_dense: 2, ..parts(TARGETS[2]).2.architecture().clone() }, 1);
+    for (error, expected) in [
+        (refused(&binary, &encoder, &weights), "target is a number"),
+        (refused(&spec, &of_binary.to_bytes(), &weights), "target is a class"),
+        (refused(&log, &encoder, &weights), "another scale"),
+        (
+            refused(&multiclass, &of_binary.to_bytes(), &weights_of_binary.to_bytes().unwrap()),
+            "classes are not the spec's",
+        ),
+        (refused(&other_positive, &of_binary.to_bytes(), &weights_of_binary.to_bytes().unwrap()), "classes are not"),
+        (refused(&renamed, &encoder, &weights), "doors"),
+        (refused(&swapped, &encoder, &weights), "`shifted` is made of other columns"),
+        (refused(&spec, &encoder, &narrow.to_bytes().unwrap()), "reads 2 dense inputs"),
+        (refused(&spec, b"{", &weights), "encoder"),
+        (refused(&spec, &encoder, &weights[..100]), "safetensors"),
+    ] {
+        assert!(error.contains(expected), "{error} should say {expected}");
+    }
+}
+
+#[test]
+fn no_rows_have_no_answers() {
+    let predictor = predictor(TARGETS[1]);
+    assert_eq!(predictor.predict_records(&[]).n_rows(), 0);
+}
+
+#[test]
+fn levels_never_seen_are_answered() {
+    let spec = Arc::new(spec(TARGETS[2]));
+    let encoder = Encoder::fit(&spec, &rows(&spec, 50, 1)).unwrap();
+    let weights = random_weights(Architecture::of_spec(&spec, encoder.layout()), 1);
+    let predictor = Predictor::new(spec, encoder, &weights).unwrap();
+    let row = serde_json::json!({"rooms": 2, "city": "atlantis", "new": true, "sold": "2020-01-01"});
+    let record = predictor.spec().record(&row).unwrap();
+    let Predictions::Numbers(numbers) = predictor.predict_records(&[record]) else { panic!("a regression") };
+    assert!(numbers[0].is_finite());
+    let error: Error = Predictor::load(Arc::clone(predictor.spec()), b"", b"").unwrap_err();
+    assert!(matches!(error, Error::Encoder(_)));
+}
