@@ -382,26 +382,8 @@ fn stream(seed: u64, purpose: Stream, member: u64) -> ChaCha8Rng {
 
 #[cfg(test)]
 mod tests {
-    use model::Network as Serving;
-    use ndarray::Array2;
-
     use super::*;
-
-    const CARDINALITIES: [usize; 2] = [6, 4];
-
-    fn architecture(n_dense: usize, n_outputs: usize) -> Architecture {
-        let layout = features::Layout { n_dense, cardinalities: CARDINALITIES.to_vec() };
-        Architecture::new(&layout, vec![32, 32], n_outputs, 1)
-    }
-
-    fn encoded(n_rows: usize, n_dense: usize, seed: u64) -> Encoded {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let dense = Array2::from_shape_simple_fn((n_rows, n_dense), || rng.random_range(-2.0_f32..2.0));
-        let codes = Array2::from_shape_fn((n_rows, CARDINALITIES.len()), |(_, feature)| {
-            rng.random_range(2..CARDINALITIES[feature] as u32)
-        });
-        Encoded { dense, codes }
-    }
+    use crate::network::tests::{architecture, encoded};
 
     /// What the target's mean follows: a curve, a product and a category.
     fn signal(encoded: &Encoded, row: usize) -> f32 {
@@ -436,36 +418,6 @@ mod tests {
             Rows { encoded: &validation, targets: &validation_targets },
             &mut |_| ControlFlow::Continue(()),
         )
-    }
-
-    #[test]
-    fn the_serving_pass_equals_the_training_pass() {
-        let device = Device::flex();
-        for (n_dense, n_outputs) in [(5, 1), (5, 4), (0, 1)] {
-            let architecture = architecture(n_dense, n_outputs);
-            let mut rng = ChaCha8Rng::seed_from_u64(n_outputs as u64);
-            let weights = Network::new(&architecture, &mut rng, &device).weights(&architecture).unwrap();
-            // A trained head is ten times as steep as a new one.
-            let tensors = architecture.member_tensors().into_iter().map(|(name, _)| {
-                let scale = if name == "layer.2.weight" { 10.0 } else { 1.0 };
-                let values = weights.tensor(0, &name).unwrap().iter().map(|value| value * scale + 0.01).collect();
-                (format!("member.0.{name}"), values)
-            });
-            let weights = Weights::new(architecture.clone(), tensors.collect()).unwrap();
-            let network = Network::from_weights(&weights, 0, &device);
-            assert_eq!(network.weights(&architecture).unwrap(), weights);
-            for n_rows in [1, 7, 300] {
-                let rows = encoded(n_rows, n_dense, 5);
-                let all: Vec<usize> = (0..n_rows).collect();
-                let inputs = Inputs::gather(&rows, &all, |code| code, &device);
-                let trained = numbers(network.forward(inputs, None).into_data());
-                let served = Serving::new(&weights).outputs(&rows);
-                assert_eq!(trained.len(), n_rows * n_outputs);
-                for (trained, served) in trained.iter().zip(&served) {
-                    assert!((trained - served).abs() <= 1e-5 * trained.abs().max(1.0), "{trained} {served}");
-                }
-            }
-        }
     }
 
     #[test]
