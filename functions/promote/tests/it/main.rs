@@ -1,0 +1,6 @@
+//! The routes as a caller sees them, on a store in memory and on one in a folder.
+
+mod fixture;
+mod promotion;
+mod races;
+mod rollback;
