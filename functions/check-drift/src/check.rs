@@ -1,0 +1,198 @@
+//! From a batch's id to a decision on record.
+
+use std::sync::Arc;
+
+use drift::{Decision, Profile, report as pages};
+use host::Host;
+use registry::{BatchManifest, BatchState, BatchStatus, Check, Part, Registry, VersionId};
+use serde_json::Value;
+use service::Progress;
+use spec::Spec;
+
+use crate::comparison::{Against, Checked, Circumstances, judge, median};
+use crate::spec_change::spec_changes;
+use crate::{CheckRequest, Error};
+
+/// Name of the report in the batch's folder.
+pub const REPORT_FILE: &str = "drift.html";
+
+/// Checks a batch, or finds the check that was made under the same key. The answer is the body on record.
+///
+/// Without an idempotency key the check is keyed by what it rests on, so that asking again changes nothing, and asking
+/// after production, the spec or a release has changed decides anew.
+pub(crate) async fn check(
+    host: &Host,
+    request: &CheckRequest,
+    key: Option<&str>,
+    progress: &Progress,
+) -> Result<Value, Error> {
+    let spec = host.spec(&request.model).await?;
+    let registry = host.registry();
+    let states = registry.batches(&spec.name).await?;
+    let (position, state, manifest) = find(&states, request)?;
+    let production = registry.production(&spec.name).await?.map(|entry| entry.version);
+    let before = states[..position].iter().filter(|state| state.accepted());
+    let circumstances = Circumstances {
+        rows: manifest.rows,
+        median_accepted_rows: median(before.filter_map(|state| Some(state.manifest.as_ref()?.rows)).collect()),
+        released: state.release.as_ref().map(|release| release.reason.clone()),
+    };
+    let key = match key {
+        Some(key) => key.to_owned(),
+        None => content_key(&spec, &request.batch, production.as_ref(), &circumstances),
+    };
+    let checks = registry.checks(&spec.name, &request.batch).await?;
+    if let Some(made) = checks.into_iter().find(|check| check.key == key) {
+        return Ok(made.report);
+    }
+    let case = Case { registry, spec: &spec, manifest, production, circumstances };
+    let (checked, page) = case.compare(progress).await?;
+    // The page comes first: a check on record always has its report.
+    registry.put_batch_file(&spec.name, &request.batch, REPORT_FILE, page).await?;
+    let made = case.record(&checked, key.clone()).await?;
+    count(&checked);
+    tracing::info!(model = spec.name, batch = request.batch, decision = made.decision, "checked");
+    Ok(made.report)
+}
+
+/// The latest report about a batch.
+pub(crate) async fn report(host: &Host, model: &str, batch: &str) -> Result<Vec<u8>, Error> {
+    match host.registry().get_batch_file(model, batch, REPORT_FILE).await {
+        Ok(page) => Ok(page.into()),
+        Err(registry::Error::Storage(error)) if error.is_not_found() => {
+            Err(Error::NoReport { model: model.to_owned(), batch: batch.to_owned() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn find<'a>(
+    states: &'a [BatchState],
+    request: &CheckRequest,
+) -> Result<(usize, &'a BatchState, &'a BatchManifest), Error> {
+    let (model, batch) = (request.model.clone(), request.batch.clone());
+    let Some(position) = states.iter().position(|state| state.landing.batch == batch) else {
+        return Err(history::Error::UnknownBatch { model, batch }.into());
+    };
+    match &states[position].manifest {
+        Some(manifest) => Ok((position, &states[position], manifest)),
+        None => Err(Error::NotRead { model, batch }),
+    }
+}
+
+fn content_key(spec: &Spec, batch: &str, production: Option<&VersionId>, circumstances: &Circumstances) -> String {
+    let about = format!(
+        "{batch}\n{}\n{}\n{:?}\n{:?}",
+        production.map_or("none", VersionId::as_str),
+        spec.hash(),
+        circumstances.median_accepted_rows,
+        circumstances.released,
+    );
+    format!("check-{}", registry::sha256(about.as_bytes()))
+}
+
+/// A batch, and what it is to be compared with.
+struct Case<'a> {
+    registry: &'a Registry,
+    spec: &'a Arc<Spec>,
+    manifest: &'a BatchManifest,
+    production: Option<VersionId>,
+    circumstances: Circumstances,
+}
+
+impl Case<'_> {
+    /// The answer and its page.
+    async fn compare(&self, progress: &Progress) -> Result<(Checked, String), Error> {
+        if self.manifest.status == BatchStatus::Quarantined {
+            let checked = self.checked(Decision::Quarantine, self.manifest.reasons.clone(), Vec::new());
+            let page = pages::html(&self.meta(None), checked.decision, &checked.reasons, &checked.columns);
+            return Ok((checked, page));
+        }
+        progress.send(format!("reading batch {}", self.manifest.batch), Some(0.1));
+        let against = self.against().await?;
+        let rows = history::rows(self.registry, self.spec, &self.manifest.batch).await?;
+        progress.send(format!("comparing {} rows with the reference", self.circumstances.rows), Some(0.4));
+        let reference_rows = match &against {
+            Against::Reference(profile) => Some(profile.n_rows),
+            _ => None,
+        };
+        let (spec, meta) = (self.spec.clone(), self.meta(reference_rows));
+        let circumstances = Circumstances { released: self.circumstances.released.clone(), ..self.circumstances };
+        let judging = move || {
+            let (decision, reasons, columns) = judge(&spec, &rows.batch, &against, &circumstances)?;
+            let page = pages::html(&meta, decision, &reasons, &columns);
+            Ok((decision, reasons, columns, page))
+        };
+        let judged: Result<_, drift::Error> = tokio::task::spawn_blocking(judging).await?;
+        let (decision, reasons, columns, page) =
+            judged.map_err(|source| Error::Comparison { batch: self.manifest.batch.clone(), source })?;
+        Ok((self.checked(decision, reasons, columns), page))
+    }
+
+    /// The reference of the production version, or why there is none.
+    async fn against(&self) -> Result<Against, Error> {
+        let Some(version) = &self.production else { return Ok(Against::Nothing) };
+        let [spec, reference] = self.registry.parts(&self.spec.name, version, [Part::Spec, Part::Reference]).await?;
+        let then = Spec::parse(&String::from_utf8_lossy(&spec))
+            .map_err(|source| Error::Spec { version: version.clone(), source })?;
+        let changes = spec_changes(&then, self.spec);
+        if !changes.is_empty() {
+            return Ok(Against::OtherSpec(changes));
+        }
+        let profile =
+            Profile::read(&reference).map_err(|source| Error::Reference { version: version.clone(), source })?;
+        Ok(Against::Reference(Box::new(profile)))
+    }
+
+    fn checked(&self, decision: Decision, reasons: Vec<String>, columns: Vec<drift::ColumnReport>) -> Checked {
+        let (model, batch) = (self.spec.name.clone(), self.manifest.batch.clone());
+        let report_url = format!("/check-drift/{model}/{batch}/report");
+        let production = self.production.as_ref().map(VersionId::to_string);
+        Checked { model, batch, decision, production, reasons, columns, report_url }
+    }
+
+    fn meta(&self, reference_rows: Option<u64>) -> pages::Meta {
+        pages::Meta {
+            model: self.spec.name.clone(),
+            batch: self.manifest.batch.clone(),
+            rows: self.circumstances.rows,
+            reference_version: self.production.as_ref().map(VersionId::to_string),
+            reference_rows,
+            checked_at: Some(self.registry.now().format("%Y-%m-%d %H:%M UTC").to_string()),
+        }
+    }
+
+    async fn record(&self, checked: &Checked, key: String) -> Result<Check, Error> {
+        let check = Check {
+            batch: checked.batch.clone(),
+            decision: name(checked.decision).to_owned(),
+            reasons: checked.reasons.clone(),
+            production: self.production.clone(),
+            report: serde_json::to_value(checked).map_err(Error::Report)?,
+            at: self.registry.now(),
+            key,
+        };
+        Ok(self.registry.record_check(&self.spec.name, check).await?)
+    }
+}
+
+/// The word for a decision.
+fn name(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Bootstrap => "bootstrap",
+        Decision::Train => "train",
+        Decision::Skip => "skip",
+        Decision::Quarantine => "quarantine",
+    }
+}
+
+/// Counts a decision and shows how far each column has moved. The labels are those of specs, so there are few.
+fn count(checked: &Checked) {
+    let labels = [("model", checked.model.clone()), ("decision", name(checked.decision).to_owned())];
+    metrics::counter!("drift_decisions_total", &labels).increment(1);
+    for report in &checked.columns {
+        let labels = [("model", checked.model.clone()), ("column", report.column.clone())];
+        metrics::gauge!("drift_effect", &labels).set(report.effect);
+        metrics::gauge!("drift_threshold", &labels).set(report.threshold);
+    }
+}

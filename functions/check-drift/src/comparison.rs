@@ -1,0 +1,155 @@
+//! The pure part: rows against a reference, and what follows.
+
+use drift::{
+    ColumnReport, Coverage, Decision, DecisionInput, Preset, Profile, Settings, Values, compare, coverage, decide,
+};
+use serde::{Deserialize, Serialize};
+use spec::{Batch, ColumnData, DriftPreset, Kind, Spec};
+use utoipa::ToSchema;
+
+/// A decision about a batch, as it is answered and kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Checked {
+    /// The model.
+    pub model: String,
+    /// The batch.
+    pub batch: String,
+    /// `bootstrap`, `train`, `skip` or `quarantine`.
+    #[schema(value_type = String, example = "train")]
+    pub decision: Decision,
+    /// What production was when this was decided; what to expect of it in `/promote`.
+    #[schema(required = true)]
+    pub production: Option<String>,
+    /// Why, most telling first.
+    pub reasons: Vec<String>,
+    /// What the comparison says about each column, the target last; empty where nothing was compared.
+    #[schema(value_type = Vec<Object>)]
+    pub columns: Vec<ColumnReport>,
+    /// Where the report is shown as a page.
+    #[schema(example = "/check-drift/car-vision/000007-0123456789ab/report")]
+    pub report_url: String,
+}
+
+/// What a batch is compared with.
+pub(crate) enum Against {
+    /// There is no production version.
+    Nothing,
+    /// The reference of the production version.
+    Reference(Box<Profile>),
+    /// A production version whose spec had other columns or another target: what has changed.
+    OtherSpec(Vec<String>),
+}
+
+/// A batch and what its judgement depends on beside the reference.
+pub(crate) struct Circumstances {
+    /// Rows of the batch.
+    pub(crate) rows: u64,
+    /// Median rows over the accepted batches before it.
+    pub(crate) median_accepted_rows: Option<f64>,
+    /// Why it was released from quarantine by hand, if it was.
+    pub(crate) released: Option<String>,
+}
+
+/// Compares and decides.
+///
+/// A batch that was released is not quarantined again, neither for its size nor for its narrowness; one without any row is,
+/// because nothing can be learnt from it.
+///
+/// # Errors
+/// What keeps the batch and the reference from being compared.
+pub(crate) fn judge(
+    spec: &Spec,
+    batch: &Batch,
+    against: &Against,
+    circumstances: &Circumstances,
+) -> Result<(Decision, Vec<String>, Vec<ColumnReport>), drift::Error> {
+    let columns = columns_of(spec, batch);
+    let mut settings = settings(spec);
+    let (mut reports, mut covered): (Vec<ColumnReport>, Vec<Coverage>) = Default::default();
+    if let Against::Reference(profile) = against
+        && batch.n_rows() > 0
+    {
+        let target = batch.target().filter(|_| profile.target.is_some());
+        let target = target.map(|target| (spec.target.column.clone(), values(target)));
+        let is_compared = |name: &String| {
+            profile.columns.contains_key(name) || target.as_ref().is_some_and(|(target, _)| target == name)
+        };
+        settings.columns.retain(|name, _| is_compared(name));
+        covered = coverage(profile, &columns);
+        reports = compare(profile, &columns, target, &settings)?;
+    }
+    let released = circumstances.released.as_ref().filter(|_| circumstances.rows > 0);
+    if released.is_some() {
+        settings.min_rows = 0;
+    }
+    let input = DecisionInput {
+        has_production: !matches!(against, Against::Nothing),
+        rows: circumstances.rows,
+        median_accepted_rows: circumstances.median_accepted_rows.filter(|_| released.is_none()),
+        coverage: &covered,
+        columns: &reports,
+        settings: &settings,
+    };
+    let (mut decision, mut reasons) =
+        if circumstances.rows == 0 { (Decision::Quarantine, vec!["has no rows".to_owned()]) } else { decide(&input) };
+    if let Against::OtherSpec(changes) = against
+        && decision != Decision::Quarantine
+    {
+        (decision, reasons) = (Decision::Train, changes.clone());
+    }
+    if let Some(reason) = released {
+        reasons.insert(0, format!("was released from quarantine by hand: {reason}"));
+    }
+    Ok((decision, reasons, reports))
+}
+
+/// The raw columns that are inputs, as the reference has them: a time is none.
+fn columns_of<'a>(spec: &Spec, batch: &'a Batch) -> Vec<(String, Values<'a>)> {
+    let columns = spec.columns.iter().zip(batch.columns()).filter(|((_, column), _)| column.kind != Kind::Time);
+    columns.map(|((name, _), cells)| (name.clone(), values(cells))).collect()
+}
+
+fn values(column: &ColumnData) -> Values<'_> {
+    match column {
+        ColumnData::Numbers(numbers) => Values::Numbers(numbers),
+        ColumnData::Categories(categories) => {
+            Values::Categories { levels: &categories.levels, codes: &categories.codes }
+        }
+    }
+}
+
+fn settings(spec: &Spec) -> Settings {
+    let preset = match spec.drift.preset {
+        DriftPreset::Strict => Preset::Strict,
+        DriftPreset::Default => Preset::Default,
+        DriftPreset::Tolerant => Preset::Tolerant,
+    };
+    let columns = spec.drift.columns.iter().map(|(name, column)| (name.clone(), column.effect)).collect();
+    Settings { preset, min_rows: spec.drift.min_rows, columns, ..Settings::default() }
+}
+
+/// The median; none of nothing.
+pub(crate) fn median(mut numbers: Vec<u64>) -> Option<f64> {
+    numbers.sort_unstable();
+    let upper = *numbers.get(numbers.len() / 2)?;
+    let lower = numbers[(numbers.len() - 1) / 2];
+    Some((lower as f64 + upper as f64) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_between_the_middle_two() {
+        assert_eq!(
+            [median(vec![]), median(vec![7]), median(vec![9, 1]), median(vec![5, 1, 9])],
+            [None, Some(7.0), Some(5.0), Some(5.0)]
+        );
+    }
+
+    #[test]
+    fn missing_codes_are_the_same_on_both_sides() {
+        assert_eq!(spec::MISSING_CODE, drift::MISSING);
+    }
+}

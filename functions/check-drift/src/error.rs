@@ -1,0 +1,93 @@
+//! Why nothing could be decided.
+
+use fault::{Fault, FieldError, Kind};
+use registry::VersionId;
+
+/// Why nothing could be decided about a batch. None of them says anything about drift, and none leaves a decision.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The model or its spec.
+    #[error(transparent)]
+    Host(#[from] host::Error),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// The batch or its rows.
+    #[error(transparent)]
+    History(#[from] history::Error),
+    /// The batch has landed and was not parsed.
+    #[error("batch {batch} of {model} was not read yet: call /ingest again")]
+    NotRead {
+        /// The model.
+        model: String,
+        /// The batch.
+        batch: String,
+    },
+    /// No check was made of the batch.
+    #[error("there is no drift report about batch {batch} of {model}")]
+    NoReport {
+        /// The model.
+        model: String,
+        /// The batch.
+        batch: String,
+    },
+    /// The spec of the production version cannot be read.
+    #[error("failed to read the spec of version {version}")]
+    Spec {
+        /// The version.
+        version: VersionId,
+        /// What the reader says.
+        #[source]
+        source: spec::Error,
+    },
+    /// The reference of the production version cannot be read.
+    #[error("failed to read the drift reference of version {version}")]
+    Reference {
+        /// The version.
+        version: VersionId,
+        /// What is wrong with it.
+        #[source]
+        source: drift::Error,
+    },
+    /// The batch and the reference do not fit each other, though their specs do.
+    #[error("failed to compare batch {batch} with the reference of the production version")]
+    Comparison {
+        /// The batch.
+        batch: String,
+        /// What does not fit.
+        #[source]
+        source: drift::Error,
+    },
+    /// The computation stopped before its end.
+    #[error("failed to compare the batch")]
+    Stopped(#[from] tokio::task::JoinError),
+    /// The report has no JSON form.
+    #[error("failed to write the report")]
+    Report(#[source] serde_json::Error),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::Host(error) => error.kind(),
+            Error::Registry(error) => error.kind(),
+            Error::History(error) => error.kind(),
+            Error::NotRead { .. } => Kind::Conflict,
+            Error::NoReport { .. } => Kind::NotFound,
+            // The caller named a batch that is there; what is wrong lies with us, whatever it is.
+            Error::Spec { .. }
+            | Error::Reference { .. }
+            | Error::Comparison { .. }
+            | Error::Stopped(_)
+            | Error::Report(_) => Kind::Internal,
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Error::Host(error) => error.fields(),
+            Error::History(error) => error.fields(),
+            _ => Vec::new(),
+        }
+    }
+}
