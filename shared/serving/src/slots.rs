@@ -31,10 +31,13 @@ struct Inner {
     slots: ArcSwap<HashMap<String, Arc<Slot>>>,
     /// The slot of the only model that serves, once somebody asked for it without a name.
     only: ArcSwapOption<Slot>,
-    names: Mutex<Option<(Instant, Result<Vec<String>, Error>)>>,
-    serving: Mutex<Option<(Instant, Result<Vec<String>, Error>)>>,
+    names: Recent,
+    serving: Recent,
     follower: OnceCell<()>,
 }
+
+/// The last answer to a question about all models, and when it was given.
+type Recent = Mutex<Option<(Instant, Result<Vec<String>, Error>)>>;
 
 impl Slots {
     /// How often aliases are looked at unless told otherwise.
@@ -174,10 +177,7 @@ async fn follow(inner: Weak<Inner>, period: Duration) {
 }
 
 /// What `ask` answers, asked again only when the last answer is older than [`RECHECK`].
-async fn recent<F>(
-    last: &Mutex<Option<(Instant, Result<Vec<String>, Error>)>>,
-    ask: impl FnOnce() -> F,
-) -> Result<Vec<String>, Error>
+async fn recent<F>(last: &Recent, ask: impl FnOnce() -> F) -> Result<Vec<String>, Error>
 where
     F: Future<Output = Result<Vec<String>, Error>>,
 {
