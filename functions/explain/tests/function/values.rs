@@ -1,0 +1,116 @@
+//! The values add up to what `/predict` answers.
+
+use serde_json::{Value, json};
+use spec::Spec;
+
+use crate::app::{App, records};
+use crate::common::{BINARY, MULTICLASS, REGRESSION, wide};
+
+/// Base value and values sum to `expected`, which is what is told as the prediction.
+fn assert_adds_up(explained: &Value, expected: f64, spec: &Spec) {
+    let values = explained["values"].as_object().unwrap();
+    assert!(values.keys().eq(spec.columns.keys()), "one value per raw column, in the spec's order");
+    let prediction = explained["prediction"].as_f64().unwrap();
+    let tolerance = 1e-6 * expected.abs().max(1.0);
+    assert!((prediction - expected).abs() <= tolerance, "prediction {prediction}, /predict says {expected}");
+    let sum: f64 = values.values().map(|value| value.as_f64().unwrap()).sum();
+    let sum = sum + explained["base_value"].as_f64().unwrap();
+    assert!((sum - expected).abs() <= tolerance, "sum {sum}, /predict says {expected}");
+}
+
+fn in_space(probability: f64, space: &str, n_classes: usize) -> f64 {
+    match (space, n_classes) {
+        ("probability", _) => probability,
+        (_, 2) => (probability / (1.0 - probability)).ln(),
+        _ => probability.ln(),
+    }
+}
+
+#[tokio::test]
+async fn a_binary_explanation_adds_up() {
+    let (app, spec) = (App::serving(BINARY).await, Spec::parse(BINARY).unwrap());
+    let records = records(BINARY, 6);
+    let predicted = app.predictions(&records).await;
+    for space in ["probability", "logit"] {
+        for class in [None, Some("yes"), Some("no")] {
+            let body = json!({"records": records, "space": space, "class": class});
+            let (status, answer) = app.explain("/models/churn/explain", &body).await;
+            assert_eq!(status, 200, "{answer}");
+            for (explained, predicted) in answer["explanations"].as_array().unwrap().iter().zip(&predicted) {
+                let probability = predicted["probability"].as_f64().unwrap();
+                let probability = if class == Some("no") { 1.0 - probability } else { probability };
+                assert_adds_up(explained, in_space(probability, space, 2), &spec);
+                assert_eq!((&explained["method"], &explained["evaluations"]), (&"exact".into(), &64.into()));
+                assert!(explained.get("standard_error").is_none() && explained.get("classes").is_none());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_multiclass_explanation_adds_up_for_each_class() {
+    let (app, spec) = (App::serving(MULTICLASS).await, Spec::parse(MULTICLASS).unwrap());
+    let records = records(MULTICLASS, 4);
+    let predicted = app.predictions(&records).await;
+    for space in ["probability", "logit"] {
+        let (_, all) = app.explain("/explain", &json!({"records": records, "space": space})).await;
+        for (row, predicted) in predicted.iter().enumerate() {
+            let classes = all["explanations"][row]["classes"].as_object().unwrap();
+            assert!(classes.keys().eq(&spec.target.classes));
+            for (class, explained) in classes {
+                let probability = predicted["probabilities"][class].as_f64().unwrap();
+                assert_adds_up(explained, in_space(probability, space, 3), &spec);
+            }
+        }
+        let (_, one) = app.explain("/explain", &json!({"records": records, "space": space, "class": "plus"})).await;
+        for (one, all) in one["explanations"].as_array().unwrap().iter().zip(all["explanations"].as_array().unwrap()) {
+            assert_eq!((&one["values"], one.get("classes")), (&all["classes"]["plus"]["values"], None));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_regression_explanation_adds_up() {
+    let (app, spec) = (App::serving(REGRESSION).await, Spec::parse(REGRESSION).unwrap());
+    let records = records(REGRESSION, 20);
+    let predicted = app.predictions(&records).await;
+    let (status, answer) = app.explain("/explain", &json!({"records": records})).await;
+    assert_eq!(status, 200, "{answer}");
+    for (explained, predicted) in answer["explanations"].as_array().unwrap().iter().zip(&predicted) {
+        assert_adds_up(explained, predicted["prediction"].as_f64().unwrap(), &spec);
+    }
+}
+
+#[tokio::test]
+async fn many_columns_are_sampled_with_their_error() {
+    let text = wide();
+    let (app, spec) = (App::serving(&text).await, Spec::parse(&text).unwrap());
+    let records = records(&text, 2);
+    let predicted = app.predictions(&records).await;
+    let body = json!({"records": records, "deadline_ms": 60_000});
+    let (_, answer) = app.explain("/explain", &body).await;
+    for (explained, predicted) in answer["explanations"].as_array().unwrap().iter().zip(&predicted) {
+        assert_adds_up(explained, predicted["prediction"].as_f64().unwrap(), &spec);
+        assert_eq!(explained["method"], "sampled");
+        assert!(explained["evaluations"].as_u64().unwrap() > 100);
+        assert!(explained["standard_error"].as_object().unwrap().keys().eq(spec.columns.keys()));
+    }
+    assert_eq!(app.explain("/explain", &body).await.1, answer, "the same request gets the same numbers");
+
+    let (_, hurried) = app.explain("/explain", &json!({"records": records, "deadline_ms": 1})).await;
+    for (explained, predicted) in hurried["explanations"].as_array().unwrap().iter().zip(&predicted) {
+        assert_adds_up(explained, predicted["prediction"].as_f64().unwrap(), &spec);
+    }
+}
+
+#[tokio::test]
+async fn progress_is_told_by_record() {
+    let app = App::serving(BINARY).await;
+    let lines = app.explain_lines("/explain", &json!({"records": records(BINARY, 3)})).await;
+    let told: Vec<(&str, Option<f64>)> =
+        lines.iter().map(|line| (line["event"].as_str().unwrap(), line["fraction"].as_f64())).collect();
+    let expected =
+        [("progress", Some(1.0 / 3.0)), ("progress", Some(2.0 / 3.0)), ("progress", Some(1.0)), ("result", None)];
+    assert_eq!(told, expected);
+    assert_eq!(lines[3]["body"]["explanations"].as_array().unwrap().len(), 3);
+}
