@@ -1,0 +1,27 @@
+//! The binary `ebb`.
+
+use std::process::ExitCode;
+
+use bundle::{Cli, Command, demo, new, run, source, up};
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome: Result<(), Box<dyn std::error::Error>> = match Cli::parse().command {
+        Command::Up(args) => up::run(args).await.map_err(Into::into),
+        Command::Run(args) => run::run(args).await.map_err(Into::into),
+        Command::New(args) => new::run(&args).map_err(Into::into),
+        Command::Source(args) => source::run(args).await.map_err(Into::into),
+        Command::Demo(args) => demo::run(args).await.map_err(Into::into),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ebb: {}", fault::chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
