@@ -15,7 +15,11 @@ use crate::source::format_of;
 /// Reads a landed batch and stores its rows, unless that was done before.
 ///
 /// A batch whose bytes cannot be read, or of which no row is good, is put in quarantine as a whole.
-pub(crate) async fn read_landing(registry: &Registry, spec: &Arc<Spec>, landing: &Landing) -> Result<BatchManifest, Error> {
+pub(crate) async fn read_landing(
+    registry: &Registry,
+    spec: &Arc<Spec>,
+    landing: &Landing,
+) -> Result<BatchManifest, Error> {
     let model = &spec.name;
     if let Some(manifest) = registry.batch_manifest(model, &landing.batch).await? {
         return Ok(manifest);

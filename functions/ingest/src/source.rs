@@ -184,8 +184,7 @@ fn number_of(body: &Bytes) -> Option<u64> {
     const HEAD: usize = 4096;
     let head = String::from_utf8_lossy(&body[..body.len().min(HEAD)]);
     let (_, after) = head.split_once("\"batch_number\"")?;
-    let digits: String =
-        after.trim_start_matches([':', ' ']).chars().take_while(char::is_ascii_digit).collect();
+    let digits: String = after.trim_start_matches([':', ' ']).chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }
 

@@ -44,7 +44,8 @@ pub(crate) async fn make_challenger(
     interrupted: impl Fn() -> bool + Send + Sync + 'static,
     steps: Steps,
 ) -> Result<Value, Error> {
-    let spec = Arc::new(Spec::parse(&task.spec).map_err(|source| host::Error::Spec { file: "job".to_owned(), source })?);
+    let spec =
+        Arc::new(Spec::parse(&task.spec).map_err(|source| host::Error::Spec { file: "job".to_owned(), source })?);
     let rows = Window::load(registry, &spec, task).await?;
     let fitter = Fitter {
         registry: registry.clone(),

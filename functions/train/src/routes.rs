@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::extract;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use service::{HeaderMap, IdempotencyKey, Json, Mark, OpenApiRouter, Path, Problem, Query, Reply, StatusCode, once, respond};
+use service::{
+    HeaderMap, IdempotencyKey, Json, Mark, OpenApiRouter, Path, Problem, Query, Reply, StatusCode, once, respond,
+};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 

@@ -1,0 +1,222 @@
+//! Training jobs through the function's router: what they answer, and that an interruption changes nothing.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Request, StatusCode};
+use bytes::Bytes;
+use host::Host;
+use http_body_util::BodyExt;
+use registry::{BatchManifest, BatchStatus, Check, Origin, Part, Registry, VersionId};
+use serde_json::{Value, json};
+use spec::{BatchBuilder, Kind, Spec};
+use storage::Store;
+use tower::ServiceExt;
+
+const SPEC: &str = "name: m
+task: regression
+target: {column: y}
+columns:
+  x: {kind: number}
+  c: {kind: category}
+train: {hidden: 16, members: 2}
+";
+
+/// The function over a store, with one model named `m`.
+struct App {
+    state: train::State,
+    router: Router,
+    registry: Registry,
+    spec: Arc<Spec>,
+    _models: tempfile::TempDir,
+}
+
+impl App {
+    fn over(store: Store) -> Self {
+        let models = tempfile::tempdir().unwrap();
+        std::fs::write(models.path().join("m.yaml"), SPEC).unwrap();
+        let config =
+            service::Config { models: models.path().to_owned(), lease_ttl_s: 1, ..service::Config::for_tests() };
+        let host = Host::over(&config, store);
+        let registry = host.registry().clone();
+        let state = train::State::new(host);
+        let router = train::router(state.clone());
+        Self { state, router, registry, spec: Arc::new(Spec::parse(SPEC).unwrap()), _models: models }
+    }
+
+    /// Lands a batch of `rows` rows and accepts it.
+    async fn accept(&self, number: u64, rows: usize, decision: &str) -> String {
+        let mut builder = BatchBuilder::new([Kind::Number, Kind::Category], Some(Kind::Number), false);
+        for row in 0..rows {
+            let x = ((row * 37 + number as usize * 11) % 101) as f64 / 10.0;
+            let level = ["a", "b", "c"][row % 3];
+            let y = x * x + [0.0, 5.0, -5.0][row % 3] + number as f64;
+            builder.push(
+                &[spec::Value::Number(x), spec::Value::Level(level.to_owned())],
+                &spec::Value::Number(y),
+                f64::NAN,
+            );
+        }
+        let parquet = dataset::write_parquet(&self.spec, &builder.finish()).unwrap();
+        let raw = Bytes::from(format!("batch {number}"));
+        let landing = self.registry.land("m", number, raw, "text/csv", Origin::Fetched).await.unwrap().landing;
+        let batch = landing.batch.clone();
+        self.registry.put_batch_file("m", &batch, history::ROWS_FILE, parquet).await.unwrap();
+        let manifest = BatchManifest {
+            batch: batch.clone(),
+            sequence: landing.sequence,
+            batch_number: number,
+            sha256: landing.sha256,
+            rows: rows as u64,
+            quarantined: 0,
+            status: BatchStatus::Landed,
+            reasons: Vec::new(),
+            columns: Value::Null,
+            stored_at: self.registry.now(),
+        };
+        self.registry.put_batch("m", manifest).await.unwrap();
+        let check = Check {
+            batch: batch.clone(),
+            decision: decision.to_owned(),
+            reasons: vec!["as the test wants it".to_owned()],
+            production: None,
+            report: Value::Null,
+            at: self.registry.now(),
+            key: batch.clone(),
+        };
+        self.registry.record_check("m", check).await.unwrap();
+        batch
+    }
+
+    async fn send(&self, request: Request<String>) -> (StatusCode, Value) {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    async fn get(&self, route: &str) -> (StatusCode, Value) {
+        self.send(Request::get(route).body(String::new()).unwrap()).await
+    }
+
+    async fn train(&self, key: &str, batch: &str) -> (StatusCode, Value) {
+        let request = Request::post("/train")
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .body(json!({"model": "m", "batch": batch}).to_string())
+            .unwrap();
+        self.send(request).await
+    }
+
+    /// Starts a job, waits for its end, and gives its result.
+    async fn result(&self, batch: &str) -> Value {
+        let (status, accepted) = self.train("k", batch).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{accepted}");
+        let job = accepted["job"].as_str().unwrap();
+        for _ in 0..20 {
+            let (_, state) = self.get(&format!("/train/{job}?wait=20")).await;
+            if state["state"] == "done" {
+                let (status, result) = self.get(&format!("/train/{job}/result")).await;
+                assert_eq!(status, StatusCode::OK);
+                return result;
+            }
+            assert_ne!(state["state"], "failed", "{state}");
+        }
+        panic!("the job never ends");
+    }
+
+    async fn weights(&self, result: &Value) -> Bytes {
+        let version: VersionId = result["version"].as_str().unwrap().parse().unwrap();
+        self.registry.part("m", &version, Part::Weights).await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_batches_and_seed_give_the_same_bytes() {
+    let mut results = Vec::new();
+    for _ in 0..2 {
+        let app = App::over(Store::memory());
+        app.accept(0, 300, "bootstrap").await;
+        let batch = app.accept(1, 200, "train").await;
+        let result = app.result(&batch).await;
+        results.push((result["version"].clone(), app.weights(&result).await));
+    }
+    assert_eq!(results[0], results[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_fit_is_taken_up_and_ends_with_the_same_version() {
+    let undisturbed = App::over(Store::memory());
+    let batch = undisturbed.accept(0, 400, "bootstrap").await;
+    let expected = undisturbed.result(&batch).await;
+
+    let store = Store::memory();
+    let first = App::over(store.clone());
+    first.accept(0, 400, "bootstrap").await;
+    let (_, accepted) = first.train("k", &batch).await;
+    let job = accepted["job"].as_str().unwrap().to_owned();
+    let (_, state) = first.get(&format!("/train/{job}")).await;
+    assert_ne!(state["state"], "done");
+    first.state.drain().await;
+
+    let second = App::over(store);
+    assert_eq!(second.result(&batch).await["version"], expected["version"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_named_by_what_it_learns_from() {
+    let app = App::over(Store::memory());
+    let first = app.accept(0, 100, "bootstrap").await;
+    let quarantined = app.accept(1, 100, "quarantine").await;
+    let third = app.accept(2, 100, "train").await;
+    let (_, one) = app.train("a", &first).await;
+    let (_, same) = app.train("b", &first).await;
+    let (_, other) = app.train("c", &third).await;
+    assert_eq!(one, same);
+    assert_ne!(one, other);
+    let job = app.registry.job(other["job"].as_str().unwrap()).await.unwrap().unwrap();
+    assert_eq!(job.request["window"], json!([first, third]), "the quarantined batch is left out");
+    let (status, problem) = app.train("d", &quarantined).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(problem["detail"].as_str().unwrap().contains("as the test wants it"));
+    app.state.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_have_metrics_of_rows_that_nothing_was_fitted_on() {
+    let app = App::over(Store::memory());
+    app.accept(0, 400, "bootstrap").await;
+    let batch = app.accept(1, 300, "train").await;
+    let result = app.result(&batch).await;
+    let metrics = &result["metrics"];
+    let rows = &metrics["rows"];
+    let count = |name: &str| rows[name].as_u64().unwrap();
+    assert_eq!(count("train") + count("validation") + count("new_holdout") + count("history_holdout"), 700);
+    for side in ["new", "history"] {
+        assert!(metrics["holdout"][side]["r2"].as_f64().unwrap() > 0.5, "{metrics}");
+    }
+    let version: VersionId = result["version"].as_str().unwrap().parse().unwrap();
+    let lineage: Value =
+        serde_json::from_slice(&app.registry.part("m", &version, Part::Lineage).await.unwrap()).unwrap();
+    assert_eq!(lineage["batch"], json!(batch));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_answered_is_a_problem() {
+    let app = App::over(Store::memory());
+    assert_eq!(app.get("/train/train-none-1").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(app.get("/train/train-none-1/result").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(app.train("a", "000000-0123456789ab").await.0, StatusCode::NOT_FOUND);
+    let few = app.accept(0, 2, "bootstrap").await;
+    let (status, accepted) = app.train("b", &few).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let job = accepted["job"].as_str().unwrap();
+    let (_, state) = app.get(&format!("/train/{job}?wait=20")).await;
+    assert_eq!(state["state"], "failed", "two rows are too few to fit and to validate on: {state}");
+    let (status, problem) = app.get(&format!("/train/{job}/result")).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(problem["detail"].as_str().unwrap().contains("failed"), "{problem}");
+    let (_, again) = app.train("c", &few).await;
+    assert_ne!(again["job"], accepted["job"], "a new request after a failure is a new attempt");
+    app.state.drain().await;
+}
