@@ -1,1 +1,81 @@
-//! benches
+#![doc = include_str!("../README.md")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use features::Encoder;
+use model::{Architecture, Predictor, Weights};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value as Json, json};
+use spec::{Batch, BatchBuilder, Kind, Spec, Value};
+
+/// Eight numbers and two categories of a bank's customers, with a network of 256 and 256.
+const SPEC: &str = "name: bench
+task: binary
+target: {column: exited, classes: [stays, leaves]}
+columns:
+  credit_score: {kind: number}
+  age: {kind: number}
+  tenure: {kind: number}
+  balance: {kind: number}
+  products: {kind: number}
+  has_card: {kind: number}
+  is_active: {kind: number}
+  salary: {kind: number}
+  geography: {kind: category}
+  gender: {kind: category}
+train: {members: 1, hidden: 256}
+";
+
+/// Levels of the two categories.
+const LEVELS: [&[&str]; 2] = [&["France", "Germany", "Spain"], &["Female", "Male"]];
+
+/// The bench's spec.
+pub fn spec() -> Arc<Spec> {
+    Arc::new(Spec::parse(SPEC).expect("the bench's spec is a good one"))
+}
+
+/// Seeded rows of the bench's spec.
+pub fn rows(spec: &Spec, n_rows: usize, seed: u64) -> Batch {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let kinds: Vec<Kind> = spec.columns.values().map(|column| column.kind).collect();
+    let mut builder = BatchBuilder::new(kinds, Some(Kind::Category), false);
+    for _ in 0..n_rows {
+        let numbers = (0..8).map(|_| Value::Number(rng.random_range(-2.0..2.0)));
+        let numbers: Vec<Value> = numbers.collect();
+        let levels = LEVELS.map(|levels| Value::Level(levels[rng.random_range(0..levels.len())].to_owned()));
+        let target = Value::Level(["stays", "leaves"][rng.random_range(0..2)].to_owned());
+        builder.push(&[numbers, levels.to_vec()].concat(), &target, f64::NAN);
+    }
+    builder.finish()
+}
+
+/// A predictor with seeded random weights.
+pub fn predictor(spec: &Arc<Spec>) -> Predictor {
+    let encoder = Encoder::fit(spec, &rows(spec, 1000, 1)).expect("there are rows");
+    let architecture = Architecture::of_spec(spec, encoder.layout());
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let mut tensors = BTreeMap::new();
+    for member in 0..architecture.members {
+        for (name, shape) in architecture.member_tensors() {
+            let n_values = shape.iter().product::<usize>();
+            let scale = 1.0 / (shape[0] as f32).sqrt();
+            let values = (0..n_values).map(|_| rng.random_range(-scale..scale)).collect();
+            tensors.insert(format!("member.{member}.{name}"), values);
+        }
+    }
+    let weights = Weights::new(architecture, tensors).expect("the tensors are those of the architecture");
+    Predictor::new(Arc::clone(spec), encoder, &weights).expect("encoder and weights fit the spec")
+}
+
+/// A row of the bench's spec as a caller sends it.
+pub fn request_row(spec: &Spec) -> Json {
+    let row = rows(spec, 1, 3).record(0);
+    let cell = |value: &Value| match value {
+        Value::Missing => Json::Null,
+        Value::Number(number) => json!(number),
+        Value::Level(level) => json!(level),
+    };
+    spec.columns.keys().cloned().zip(row.values().iter().map(cell)).collect::<serde_json::Map<_, _>>().into()
+}
