@@ -81,7 +81,7 @@ impl State {
 
     /// Every reason why requests cannot be answered as they should; none when all is well.
     pub fn troubles(&self) -> Vec<String> {
-        self.0.slots.troubles()
+        self.0.slots.outages()
     }
 
     /// The production version of a model.

@@ -80,9 +80,10 @@ impl State {
         self.0.log.flush().await;
     }
 
-    /// Every reason why requests cannot be answered as they should; none when all is well.
+    /// Every reason why requests cannot be answered; none when they can. A refused version whose last good one still serves
+    /// is none: taking every replica out of service would turn a bad promotion into an outage. Metrics tell of it.
     pub fn troubles(&self) -> Vec<String> {
-        self.0.slots.troubles().into_iter().chain(self.0.log.trouble()).collect()
+        self.0.slots.outages().into_iter().chain(self.0.log.trouble()).collect()
     }
 
     /// The production version of a model.

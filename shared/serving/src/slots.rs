@@ -96,6 +96,16 @@ impl Slots {
         troubles
     }
 
+    /// The troubles of models that are not served at all: with a last good version a model stays in service, however
+    /// damaged the newest one is.
+    pub fn outages(&self) -> Vec<String> {
+        let slots = self.0.slots.load();
+        let silent = slots.values().filter(|slot| slot.current().is_none());
+        let mut outages: Vec<String> = silent.filter_map(|slot| slot.trouble()).collect();
+        outages.sort();
+        outages
+    }
+
     async fn open(&self, model: &str) -> Result<(Arc<Slot>, Arc<Served>), Error> {
         let slot = self.0.slot(model).await?;
         let served = slot.get_or_open(&self.0.registry).await?;
