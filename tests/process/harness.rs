@@ -44,8 +44,9 @@ fn build() -> PathBuf {
             "build",
             "--quiet",
             "--locked",
-            "--package",
-            "bundle",
+            // With the tests beside it, the binary is built from the same features as they are: nothing is built twice.
+            "--workspace",
+            "--tests",
             "--bin",
             "ebb",
             "--profile",

@@ -116,9 +116,11 @@ pub async fn rows(registry: &Registry, spec: &std::sync::Arc<Spec>, batch: &str)
         let holdout = reader_spec.splitter().holdout(&batch);
         Ok(Rows { batch, holdout })
     });
-    read.await
-        .map_err(|source| Error::Reader { batch: name, source })?
-        .map_err(|source| Error::Rows { model: spec.name.clone(), batch: batch.to_owned(), source })
+    read.await.map_err(|source| Error::Reader { batch: name, source })?.map_err(|source| Error::Rows {
+        model: spec.name.clone(),
+        batch: batch.to_owned(),
+        source,
+    })
 }
 
 /// Why a batch is in quarantine; none for one that may be learnt from.
@@ -144,7 +146,11 @@ pub async fn window(registry: &Registry, spec: &Spec, newest: &str) -> Result<Ve
         .position(|state| state.landing.batch == newest)
         .ok_or_else(|| Error::UnknownBatch { model: spec.name.clone(), batch: newest.to_owned() })?;
     if let Some(reasons) = quarantine_reasons(&states[position]) {
-        return Err(Error::Quarantined { model: spec.name.clone(), batch: newest.to_owned(), reasons: reasons.join("; ") });
+        return Err(Error::Quarantined {
+            model: spec.name.clone(),
+            batch: newest.to_owned(),
+            reasons: reasons.join("; "),
+        });
     }
     let earlier = states[..position].iter().filter(|state| state.accepted() && spec.train.window != Window::Batch);
     Ok(earlier.map(|state| state.landing.batch.clone()).chain([newest.to_owned()]).collect())

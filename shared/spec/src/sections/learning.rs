@@ -1,0 +1,305 @@
+//! The hold-out, drift, training and promotion.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Task;
+
+/// Which rows are hold-out, for ever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// By a hash of the row's values, or by time.
+    #[serde(default)]
+    pub by: SplitBy,
+    /// Columns that are hashed, so that duplicates fall on one side. Default: all raw columns and the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Salt of the hash. Default: the model's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+    /// Share of rows that are hold-out, between 0 and 1, both excluded.
+    #[serde(default = "default_fraction")]
+    pub fraction: f64,
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Split { by: SplitBy::Hash, columns: Vec::new(), salt: None, fraction: default_fraction() }
+    }
+}
+
+/// How hold-out rows are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitBy {
+    /// By a hash of canonical values and the salt.
+    #[default]
+    Hash,
+    /// The last fraction of every batch in order of `time`.
+    Time,
+}
+
+/// When a batch has drifted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// How large an effect counts.
+    #[serde(default)]
+    pub preset: DriftPreset,
+    /// Fewest rows on which a batch is judged; below, it is quarantined.
+    #[serde(default = "default_min_rows")]
+    pub min_rows: u64,
+    /// Overrides for single columns.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub columns: IndexMap<String, DriftColumn>,
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        Drift { preset: DriftPreset::Default, min_rows: default_min_rows(), columns: IndexMap::new() }
+    }
+}
+
+/// How large an effect counts as drift.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DriftPreset {
+    /// Half the default effect.
+    Strict,
+    /// A tenth of a standard deviation, or a Jensen-Shannon distance of 0.1.
+    #[default]
+    Default,
+    /// Twice the default effect.
+    Tolerant,
+}
+
+/// Drift of one column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DriftColumn {
+    /// Smallest effect that counts, in the column's effect measure.
+    pub effect: f64,
+}
+
+/// How challengers are fitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Which accepted batches a challenger learns from.
+    #[serde(default)]
+    pub window: Window,
+    /// Seed of everything random in a fit.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Longest time for one fit, in seconds. A fit over it fails; it is never cut short into another result.
+    #[serde(default = "default_budget_s")]
+    pub budget_s: u64,
+    /// What champion and challenger are compared by. Default: `log_loss` for classes, `rmse` for numbers, and
+    /// `mae_log` for numbers learnt as logarithms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<Metric>,
+    /// Networks that are averaged.
+    #[serde(default = "default_members")]
+    #[schemars(range(min = 1, max = 64))]
+    pub members: usize,
+    /// Width of each of the two hidden layers.
+    #[serde(default = "default_hidden")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub hidden: usize,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Train {
+            window: Window::Auto,
+            seed: default_seed(),
+            budget_s: default_budget_s(),
+            metric: None,
+            members: default_members(),
+            hidden: default_hidden(),
+        }
+    }
+}
+
+/// Which accepted batches a challenger learns from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Window {
+    /// All accepted batches up to and with the named one.
+    #[default]
+    Auto,
+    /// The same, by name.
+    All,
+    /// The named batch alone.
+    Batch,
+}
+
+/// A measure of quality.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Mean negative log-likelihood of the true class, in nats.
+    LogLoss,
+    /// Area under the ROC curve of a binary task.
+    Auc,
+    /// Share of rows whose most likely class is right.
+    Accuracy,
+    /// Harmonic mean of precision and recall of the positive class at 0.5.
+    F1,
+    /// Unweighted mean of the classes' F1.
+    MacroF1,
+    /// Root of the mean squared error, in target units.
+    Rmse,
+    /// Mean absolute error, in target units.
+    Mae,
+    /// Mean absolute error of the natural logarithm.
+    MaeLog,
+    /// Share of the target's variance that is explained.
+    R2,
+}
+
+impl Metric {
+    /// Its name in specs, answers and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::LogLoss => "log_loss",
+            Metric::Auc => "auc",
+            Metric::Accuracy => "accuracy",
+            Metric::F1 => "f1",
+            Metric::MacroF1 => "macro_f1",
+            Metric::Rmse => "rmse",
+            Metric::Mae => "mae",
+            Metric::MaeLog => "mae_log",
+            Metric::R2 => "r2",
+        }
+    }
+
+    /// Whether a larger value is a better one.
+    pub fn higher_is_better(self) -> bool {
+        matches!(self, Metric::Auc | Metric::Accuracy | Metric::F1 | Metric::MacroF1 | Metric::R2)
+    }
+
+    /// Whether the task has it.
+    pub fn fits(self, task: Task) -> bool {
+        match self {
+            Metric::LogLoss | Metric::Accuracy => task != Task::Regression,
+            Metric::Auc | Metric::F1 => task == Task::Binary,
+            Metric::MacroF1 => task == Task::Multiclass,
+            Metric::Rmse | Metric::Mae | Metric::MaeLog | Metric::R2 => task == Task::Regression,
+        }
+    }
+
+    /// All metrics that a task has, the most telling first.
+    pub fn of(task: Task) -> Vec<Metric> {
+        const ALL: [Metric; 9] = [
+            Metric::LogLoss,
+            Metric::Auc,
+            Metric::Accuracy,
+            Metric::F1,
+            Metric::MacroF1,
+            Metric::Rmse,
+            Metric::Mae,
+            Metric::MaeLog,
+            Metric::R2,
+        ];
+        ALL.into_iter().filter(|metric| metric.fits(task)).collect()
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// When a challenger becomes the production version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Promote {
+    /// Worst value of a metric on the newest hold-out that a production version may have: a least value where higher is
+    /// better, a greatest value where lower is better.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub floors: IndexMap<Metric, f64>,
+    /// Largest relative increase of the metric's loss (of 1 - AUC for AUC) on the hold-out of history; `off`: no such rule.
+    #[serde(default)]
+    pub max_history_regression: Regression,
+    /// Confidence of the interval that must exclude a loss on the newest hold-out.
+    #[serde(default = "default_confidence")]
+    pub confidence: f64,
+}
+
+impl Default for Promote {
+    fn default() -> Self {
+        Promote {
+            floors: IndexMap::new(),
+            max_history_regression: Regression::default(),
+            confidence: default_confidence(),
+        }
+    }
+}
+
+/// A relative increase that is allowed, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Regression {
+    /// At most this relative increase, such as 0.10.
+    AtMost(f64),
+    /// No such rule.
+    Off(Off),
+}
+
+impl Default for Regression {
+    fn default() -> Self {
+        Regression::AtMost(0.10)
+    }
+}
+
+impl Regression {
+    /// The allowed relative increase; none where the rule is off.
+    pub fn limit(self) -> Option<f64> {
+        match self {
+            Regression::AtMost(limit) => Some(limit),
+            Regression::Off(_) => None,
+        }
+    }
+}
+
+/// The word `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Off {
+    /// The word itself.
+    Off,
+}
+
+fn default_fraction() -> f64 {
+    0.2
+}
+
+fn default_min_rows() -> u64 {
+    500
+}
+
+fn default_seed() -> u64 {
+    7
+}
+
+fn default_budget_s() -> u64 {
+    600
+}
+
+fn default_members() -> usize {
+    2
+}
+
+fn default_hidden() -> usize {
+    128
+}
+
+fn default_confidence() -> f64 {
+    0.95
+}

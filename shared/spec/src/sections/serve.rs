@@ -1,0 +1,95 @@
+//! Predictions and explanations.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How predictions and explanations are answered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Serve {
+    /// Labels for ranges of the answer: of the probability of the positive class, or of the predicted number. In rising
+    /// order; the last has no `below`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bands: Vec<Band>,
+    /// How explanations are computed.
+    #[serde(default)]
+    pub explain: Explain,
+    /// What is kept of the predictions that were answered.
+    #[serde(default)]
+    pub log: PredictionLog,
+}
+
+/// A label for a range of the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Band {
+    /// Upper end of the range, excluded. Absent: no upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
+    /// The label.
+    pub label: String,
+}
+
+/// How explanations are computed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// Rows of the background sample that is stored with a version.
+    #[serde(default = "default_background")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub background: usize,
+    /// Units of the values. Default: `probability` for classes, `target` for numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<Space>,
+}
+
+impl Default for Explain {
+    fn default() -> Self {
+        Explain { background: default_background(), space: None }
+    }
+}
+
+/// Units of Shapley values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Space {
+    /// Probability of a class.
+    Probability,
+    /// Log-odds of the positive class, or the logarithm of a class's probability for several classes.
+    Logit,
+    /// Units of a regression target.
+    Target,
+}
+
+/// What is kept of the predictions that were answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PredictionLog {
+    /// Whether predictions are kept at all.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Whether the inputs are kept with them.
+    #[serde(default = "yes")]
+    pub inputs: bool,
+    /// Days for which they are kept.
+    #[serde(default = "default_retention_days")]
+    pub retention_days: u32,
+}
+
+impl Default for PredictionLog {
+    fn default() -> Self {
+        PredictionLog { enabled: true, inputs: true, retention_days: default_retention_days() }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_background() -> usize {
+    100
+}
+
+fn default_retention_days() -> u32 {
+    30
+}
