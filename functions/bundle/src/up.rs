@@ -57,7 +57,7 @@ impl Bundle {
             .merge(explain::routes(explain::State::over(host.clone(), slots, documented)))
             .merge(web::routes(web::State::new(host.clone(), address, address)));
         let options = service::Options::new(host.config()).describe("Every function of Ebb on one port.");
-        Self { predict, train, router: service::app("ebb", routes, options) }
+        Self { predict, train, router: service::app("bundle", routes, options) }
     }
 
     /// Ends fits between two epochs and writes the prediction log out.

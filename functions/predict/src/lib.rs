@@ -86,6 +86,11 @@ impl State {
         self.0.slots.outages().into_iter().chain(self.0.log.trouble()).collect()
     }
 
+    /// Every version that production names and that is refused, with the reason; an earlier one may serve in its place.
+    pub fn refusals(&self) -> Vec<String> {
+        self.0.slots.troubles()
+    }
+
     /// The production version of a model.
     async fn served(&self, model: &str) -> Result<Arc<Served>, Problem> {
         match self.0.slots.get(model).await {

@@ -1,4 +1,5 @@
-//! `ebb source`: a data source to try the loop on, over HTTP, with the contract of the course's data API.
+//! `ebb source`: a data source to try the loop on, over HTTP, with the contract of an API that hands out
+//! one batch a read.
 //!
 //! `GET /data?group_number=N` answers the next batch of rows and moves that group's cursor; after the last batch it answers
 //! 400. `GET /restart_data_generation?group_number=N` starts that group again, and the same bytes follow. The rows are

@@ -79,8 +79,12 @@ async fn a_damaged_version_is_refused_and_the_last_good_one_serves() {
     weights[last] ^= 1;
     common::damage(&app.registry, "churn", &bad, Part::Weights, weights.clone()).await;
     common::promote(&app.registry, "churn", &bad).await;
-    let refused = async || app.text("/metrics").await.contains(r#"ebb_version_refused{model="churn"} 1"#);
-    until("metrics tell", refused).await;
+    until("the refusal is known", async || !app.state.refusals().is_empty()).await;
+    let [refusal] = &app.state.refusals()[..] else { panic!("{:?}", app.state.refusals()) };
+    assert!(
+        refusal.contains("weights.safetensors of version") && refusal.contains("does not match its digest"),
+        "{refusal}"
+    );
     assert_eq!(version(&app).await, good, "the last good version keeps serving");
     assert_eq!(app.get("/health/ready").await.0, 200, "and its replicas stay in service");
 
