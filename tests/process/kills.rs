@@ -163,6 +163,11 @@ async fn kill_between_advance_and_landing(batch: u64) {
 }
 
 #[tokio::test]
+async fn the_first_batch_that_died_between_advance_and_landing_is_replayed() {
+    kill_between_advance_and_landing(0).await;
+}
+
+#[tokio::test]
 async fn a_batch_that_died_between_advance_and_landing_is_replayed() {
     kill_between_advance_and_landing(1).await;
 }
