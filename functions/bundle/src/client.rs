@@ -64,7 +64,7 @@ impl Client {
     /// Calls a mutating route under a key, telling each step to `told`.
     ///
     /// # Errors
-    /// Any of [`Error`]. A 409 is an answer: a decision that went the other way.
+    /// Any of [`Error`].
     pub(crate) async fn post(
         &self,
         route: &str,
@@ -132,7 +132,8 @@ impl Client {
                 Answer { status, body }
             }
         };
-        if answer.status.is_success() || answer.status == StatusCode::CONFLICT {
+        // A conflict about a promotion ends a turn as much as a decision does; elsewhere it is a problem like any other.
+        if answer.status.is_success() || (route == "/promote" && answer.status == StatusCode::CONFLICT) {
             return Ok(answer);
         }
         let status = answer.status.as_u16();

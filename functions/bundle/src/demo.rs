@@ -169,7 +169,8 @@ fn row(model: &str, outcome: &Outcome) -> Vec<Cell> {
     let ending = match outcome.ending {
         Ending::Promoted => "promoted",
         Ending::Refused => "refused",
-        Ending::Overtaken => "overtaken",
+        Ending::Undecided => "not decided",
+        Ending::Failed => "fit failed",
         Ending::Skipped => "nothing to do",
         Ending::Quarantined => "quarantined",
         Ending::Repeated => "repeated",

@@ -72,8 +72,10 @@ pub enum Ending {
     Promoted,
     /// A challenger was refused.
     Refused,
-    /// Production moved while the challenger was made.
-    Overtaken,
+    /// The challenger could not be decided about, such as when production moved while it was made.
+    Undecided,
+    /// The challenger could not be fitted.
+    Failed,
     /// Nothing had drifted.
     Skipped,
     /// The batch is in quarantine.
@@ -106,6 +108,7 @@ pub type Listener<'a> = dyn FnMut(&str, &str, Option<f64>) + Send + 'a;
 pub async fn run(args: Args) -> Result<(), Error> {
     let store = Store::open(&args.store, service::Config::store_options()).map_err(registry::Error::from)?;
     let player = Player::new(&args.url, args.token.clone(), Registry::new(store));
+    let mut last = Ending::Exhausted;
     loop {
         let bar = Bar::new();
         let outcome =
@@ -113,9 +116,16 @@ pub async fn run(args: Args) -> Result<(), Error> {
         bar.finish();
         let outcome = outcome?;
         print(&args, &outcome);
-        if !args.all || outcome.ending == Ending::Exhausted {
+        if outcome.ending == Ending::Failed {
+            let cause = outcome.answers["train"]["failed"].as_str().unwrap_or_default().to_owned();
+            return Err(Error::Fit { cause });
+        }
+        // A source that never says it is exhausted repeats its last answer; twice in a row is the end of it.
+        let repeats = outcome.ending == Ending::Repeated && last == Ending::Repeated;
+        if !args.all || outcome.ending == Ending::Exhausted || repeats {
             return Ok(());
         }
+        last = outcome.ending;
     }
 }
 
@@ -165,7 +175,14 @@ impl Player {
             _ => {}
         }
 
-        let trained = self.train(model, batch, turn, listener).await?;
+        let trained = match self.train(model, batch, turn, listener).await {
+            // The turn ends with it, so that the next one goes on with the next batch and this one in its window.
+            Err(Error::Fit { cause }) => {
+                answers.insert("train".to_owned(), json!({"failed": cause}));
+                return end(Ending::Failed, answers);
+            }
+            trained => trained?,
+        };
         answers.insert("train".to_owned(), trained.clone());
 
         let request = json!({
@@ -176,7 +193,7 @@ impl Player {
         let promoted = self.post("promote", turn, &request, listener).await?;
         answers.insert("promote".to_owned(), promoted.body.clone());
         let ending = match promoted.body["promoted"].as_bool() {
-            _ if promoted.status == StatusCode::CONFLICT => Ending::Overtaken,
+            _ if promoted.status == StatusCode::CONFLICT => Ending::Undecided,
             Some(true) => Ending::Promoted,
             _ => Ending::Refused,
         };
@@ -276,7 +293,8 @@ pub(crate) fn lines(outcome: &Outcome) -> Vec<String> {
     match outcome.ending {
         Ending::Promoted => lines.push("  promoted".to_owned()),
         Ending::Refused => lines.push("  refused".to_owned()),
-        Ending::Overtaken => lines.push(format!("  overtaken: {}", describe(&answers["promote"]))),
+        Ending::Undecided => lines.push(format!("  not decided: {}", describe(&answers["promote"]))),
+        Ending::Failed => lines.push(format!("  the fit failed: {}", answers["train"]["failed"])),
         Ending::Repeated => lines.push("  the source sent a batch that had come before".to_owned()),
         Ending::Skipped | Ending::Quarantined | Ending::Exhausted => {}
     }

@@ -62,8 +62,7 @@ impl Bundle {
 
     /// Ends fits between two epochs and writes the prediction log out.
     pub async fn drain(self) {
-        self.train.drain().await;
-        self.predict.drain().await;
+        tokio::join!(self.predict.drain(), self.train.drain());
     }
 }
 

@@ -58,6 +58,12 @@ pub enum Error {
         #[source]
         source: dataset::Error,
     },
+    /// Another process has taken over as the model's one writer.
+    #[error("another process took over the batches of {model}; ask again")]
+    LeaseLost {
+        /// The model.
+        model: String,
+    },
     /// The reader stopped before its end.
     #[error("failed to read batch {batch}")]
     Reader {
@@ -100,6 +106,7 @@ impl Fault for Error {
             Error::Store { .. } | Error::Reader { .. } => Kind::Internal,
             Error::Unreadable { .. } | Error::NotQuarantined { .. } => Kind::Conflict,
             Error::UnknownBatch { .. } => Kind::NotFound,
+            Error::LeaseLost { .. } => Kind::Busy,
         }
     }
 

@@ -12,20 +12,30 @@ use crate::source::Fetched;
 /// Kind of the event that tells a batch is lost.
 const LOSS: &str = "loss";
 
+/// How many numbers a source may leave out before they count as names, such as dates, and not as a sequence.
+const DENSE: u64 = 10_000;
+
+/// How far a look for gaps goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Reach {
+    /// A fetch was interrupted, so that even the batches before the first that landed may be missing.
+    pub(crate) interrupted: bool,
+    /// No later number can show whether the interrupted fetch took a batch with it, so a replay goes on until the source is
+    /// exhausted.
+    pub(crate) to_the_end: bool,
+}
+
 /// Gets batches that the source gave and that never landed undamaged: by restart and replay where the source can, and
 /// where it cannot, reports them as lost.
-///
-/// `to_the_end`: a fetch was interrupted and no later number can show whether it took a batch with it, so the replay goes
-/// on until the source is exhausted.
-pub(crate) async fn heal(ingest: &Ingest<'_>, to_the_end: bool) -> Result<(), Error> {
-    let gaps = missing(ingest).await?;
-    if gaps.is_empty() && !to_the_end {
+pub(crate) async fn heal(ingest: &Ingest<'_>, reach: Reach) -> Result<(), Error> {
+    let gaps = missing(ingest, reach).await?;
+    if gaps.is_empty() && !reach.to_the_end {
         return Ok(());
     }
     if ingest.source.restarts() {
-        replay(ingest, &gaps, to_the_end).await?;
+        replay(ingest, &gaps, reach.to_the_end).await?;
     }
-    for number in missing(ingest).await? {
+    for number in missing(ingest, reach).await? {
         let why = if ingest.source.restarts() { "a replay did not bring it" } else { "its source cannot restart" };
         let detail = format!("batch number {number} is lost: it never landed undamaged, and {why}");
         tracing::error!(model = ingest.model(), batch_number = number, "{detail}");
@@ -35,20 +45,26 @@ pub(crate) async fn heal(ingest: &Ingest<'_>, to_the_end: bool) -> Result<(), Er
     Ok(())
 }
 
-/// Numbers up to the newest that have neither landed undamaged nor been reported as lost.
-async fn missing(ingest: &Ingest<'_>) -> Result<BTreeSet<u64>, Error> {
-    let sound = ingest.numbers().await?;
+/// Numbers up to the newest that have neither landed undamaged nor been reported as lost. They begin with the first that
+/// landed, because not every source counts from zero, unless a fetch was interrupted.
+async fn missing(ingest: &Ingest<'_>, reach: Reach) -> Result<BTreeSet<u64>, Error> {
     let landings = ingest.registry.landings(ingest.model()).await?;
-    let Some(newest) = landings.iter().map(|landing| landing.batch_number).max() else {
+    let numbers = || landings.iter().map(|landing| landing.batch_number);
+    let (Some(oldest), Some(newest)) = (numbers().min(), numbers().max()) else {
         return Ok(BTreeSet::new());
     };
+    let first = if reach.interrupted { 0 } else { oldest };
+    if newest - first > DENSE {
+        return Ok(BTreeSet::new());
+    }
+    let sound = ingest.numbers().await?;
     let events = ingest.registry.events(ingest.model()).await?;
     let lost: BTreeSet<u64> = events
         .iter()
         .filter(|event| event.kind == LOSS)
         .filter_map(|event| event.data["batch_number"].as_u64())
         .collect();
-    Ok((0..=newest).filter(|number| !sound.contains_key(number) && !lost.contains(number)).collect())
+    Ok((first..=newest).filter(|number| !sound.contains_key(number) && !lost.contains(number)).collect())
 }
 
 /// Restarts the source and reads it again up to where it was. Batches that are known stay as they are.

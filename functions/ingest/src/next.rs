@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry::{BatchManifest, BatchStatus, Landing, Origin, Registry};
+use registry::{BatchManifest, BatchStatus, Intent, Landing, Origin, Registry};
 use serde::Serialize;
 use service::Progress;
 use spec::Spec;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::heal::heal;
+use crate::heal::{Reach, heal};
 use crate::read::{is_malformed, read_landing};
 use crate::source::{Fetched, Source};
 use crate::{Error, State};
@@ -68,8 +68,14 @@ pub(crate) async fn next_batch(
     let lease = registry.writer(&spec.name, &state.host.owner("ingest"), ttl, PATIENCE).await?.keep_alive();
     let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
     let ingest = Ingest { registry, spec, source: Source::of(state, spec)?, progress };
-    let outcome = ingest.batch_for(&key).await;
-    lease.release().await?;
+    let outcome = tokio::select! {
+        outcome = ingest.batch_for(&key) => outcome,
+        () = lease.lost() => Err(Error::LeaseLost { model: spec.name.clone() }),
+    };
+    if let Err(error) = lease.release().await {
+        // It expires by itself, and what was done is done.
+        tracing::warn!(error = fault::chain(&error), "failed to give the lease back");
+    }
     outcome
 }
 
@@ -90,10 +96,13 @@ impl Ingest<'_> {
                 return self.answer(landing, false).await;
             }
         }
+        let intents = self.registry.open_intents(self.model()).await?;
+        // Whoever landed a batch may have died before it looked for gaps; batches are handed out in order.
+        heal(self, Reach { interrupted: !intents.is_empty(), to_the_end: false }).await?;
         if let Some(answer) = self.deliver_waiting(key).await? {
             return Ok(answer);
         }
-        self.fetch(key).await
+        self.fetch(key, intents).await
     }
 
     /// Hands the oldest batch that landed and was never handed out to `key`.
@@ -121,9 +130,9 @@ impl Ingest<'_> {
     }
 
     /// Asks the source for its next batch.
-    async fn fetch(&self, key: &str) -> Result<Ingested, Error> {
+    async fn fetch(&self, key: &str, earlier: Vec<Intent>) -> Result<Ingested, Error> {
         let model = self.model();
-        let interrupted = !self.registry.open_intents(model).await?.is_empty();
+        let interrupted = !earlier.is_empty();
         if self.source.advances() {
             self.registry.open_intent(model, key).await?;
         }
@@ -141,14 +150,14 @@ impl Ingest<'_> {
                 }
             };
             let Fetched::Batch { number, body, media_type, origin } = fetched else {
-                return self.exhausted(key, interrupted).await;
+                return self.exhausted(key, &earlier).await;
             };
             self.progress.send(format!("landing {} bytes", body.len()), None);
             let number = number.unwrap_or(wanted);
             let landed = self.registry.land(model, number, body, media_type, origin).await?;
             self.read(&landed.landing).await?;
-            heal(self, false).await?;
-            self.close_intents().await?;
+            heal(self, Reach { interrupted, to_the_end: false }).await?;
+            self.close_intents(key, &earlier).await?;
             if let Some(answer) = self.deliver_waiting(key).await? {
                 return Ok(answer);
             }
@@ -161,12 +170,12 @@ impl Ingest<'_> {
         }
     }
 
-    async fn exhausted(&self, key: &str, interrupted: bool) -> Result<Ingested, Error> {
+    async fn exhausted(&self, key: &str, earlier: &[Intent]) -> Result<Ingested, Error> {
         // The last batch may be the one that a process took and died with; no later number would show that gap.
-        if interrupted {
-            heal(self, true).await?;
+        if !earlier.is_empty() {
+            heal(self, Reach { interrupted: true, to_the_end: true }).await?;
         }
-        self.close_intents().await?;
+        self.close_intents(key, earlier).await?;
         if let Some(answer) = self.deliver_waiting(key).await? {
             return Ok(answer);
         }
@@ -182,9 +191,10 @@ impl Ingest<'_> {
         })
     }
 
-    async fn close_intents(&self) -> Result<(), Error> {
-        for intent in self.registry.open_intents(self.model()).await? {
-            self.registry.close_intent(self.model(), &intent.key).await?;
+    /// Closes the own intent and those that were open before, whose batches are by now landed, healed or lost on record.
+    async fn close_intents(&self, key: &str, earlier: &[Intent]) -> Result<(), Error> {
+        for key in earlier.iter().map(|intent| intent.key.as_str()).chain([key]) {
+            self.registry.close_intent(self.model(), key).await?;
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use dataset::Read;
 use history::{QUARANTINE_FILE, ROWS_FILE};
-use registry::{BatchManifest, BatchStatus, Landing, Registry};
+use host::Host;
+use registry::{BatchManifest, BatchState, BatchStatus, Landing, Registry};
 use serde_json::json;
 use spec::{Batch, Spec};
 
@@ -20,11 +21,17 @@ pub(crate) async fn read_landing(
     spec: &Arc<Spec>,
     landing: &Landing,
 ) -> Result<BatchManifest, Error> {
-    let model = &spec.name;
-    if let Some(manifest) = registry.batch_manifest(model, &landing.batch).await? {
+    if let Some(manifest) = registry.batch_manifest(&spec.name, &landing.batch).await? {
         return Ok(manifest);
     }
-    let raw = registry.raw(model, &landing.sha256).await?;
+    let manifest = read(registry, spec, landing).await?;
+    // The manifest comes last: a batch is there whole or not at all.
+    Ok(registry.put_batch(&spec.name, manifest).await?)
+}
+
+/// Reads a landed batch, stores its rows, and says what it holds.
+async fn read(registry: &Registry, spec: &Arc<Spec>, landing: &Landing) -> Result<BatchManifest, Error> {
+    let raw = registry.raw(&spec.name, &landing.sha256).await?;
     let (reader_spec, format) = (spec.clone(), format_of(&landing.media_type));
     let read = tokio::task::spawn_blocking(move || dataset::read(&reader_spec, &raw, format))
         .await
@@ -33,8 +40,7 @@ pub(crate) async fn read_landing(
         Ok(read) => store(registry, spec, landing, read).await,
         Err(error) => {
             let malformed = !matches!(error, dataset::Error::Schema { .. });
-            let manifest = manifest(registry, spec, landing, 0, 0, vec![error.to_string()], malformed);
-            Ok(registry.put_batch(model, manifest).await?)
+            Ok(manifest(registry, spec, landing, 0, 0, vec![error.to_string()], malformed))
         }
     }
 }
@@ -55,8 +61,7 @@ async fn store(registry: &Registry, spec: &Arc<Spec>, landing: &Landing, read: R
         let bytes = to_parquet(spec, landing, read.batch).await?;
         registry.put_batch_file(model, batch, ROWS_FILE, bytes).await?;
     }
-    // The manifest comes last: a batch is there whole or not at all.
-    Ok(registry.put_batch(model, manifest(registry, spec, landing, rows, quarantined, reasons, false)).await?)
+    Ok(manifest(registry, spec, landing, rows, quarantined, reasons, false))
 }
 
 async fn to_parquet(spec: &Arc<Spec>, landing: &Landing, batch: Batch) -> Result<bytes::Bytes, Error> {
@@ -95,25 +100,50 @@ pub(crate) fn is_malformed(manifest: &BatchManifest) -> bool {
     manifest.columns["malformed"] == json!(true)
 }
 
-/// Releases a batch that a check put in quarantine.
-pub(crate) async fn release(registry: &Registry, batch: &str, reason: &str) -> Result<Released, Error> {
+/// Releases a batch from quarantine by hand. One whose columns did not fit is read again first, if the spec was mended.
+pub(crate) async fn release(host: &Host, batch: &str, reason: &str) -> Result<Released, Error> {
+    let registry = host.registry();
+    let mut found: Option<(String, BatchState)> = None;
     for model in registry.models().await? {
         let Some(state) = registry.batch(&model, batch).await? else { continue };
-        let batch = batch.to_owned();
-        match (history::quarantine_reasons(&state), &state.manifest, &state.release) {
-            (_, _, Some(_)) => {}
-            (None, ..) => return Err(Error::NotQuarantined { batch }),
-            (Some(reasons), Some(manifest), _) if manifest.status == BatchStatus::Landed => {
-                tracing::info!(model, batch, reasons = reasons.join("; "), "released from quarantine");
-            }
-            (Some(reasons), ..) => return Err(Error::Unreadable { batch, reasons: reasons.join("; ") }),
+        // Models that share a source share its batches; the one in quarantine is meant.
+        let is_meant = state.release.is_none() && history::quarantine_reasons(&state).is_some();
+        if is_meant || found.is_none() {
+            found = Some((model, state));
         }
-        let release = registry.release_batch(&model, &batch, reason).await?;
-        if state.release.is_none() {
-            let detail = format!("batch {batch} was released from quarantine: {reason}");
-            registry.record_event(&model, "release", &detail, json!({"batch": batch})).await?;
+        if is_meant {
+            break;
         }
-        return Ok(Released { model, batch, reason: release.reason });
     }
-    Err(Error::UnknownBatch { batch: batch.to_owned() })
+    let batch = batch.to_owned();
+    let Some((model, mut state)) = found else { return Err(Error::UnknownBatch { batch }) };
+    if let Some(manifest) = state.manifest.as_ref().filter(|manifest| manifest.status == BatchStatus::Quarantined) {
+        let spec = host.spec(&model).await?;
+        if manifest.columns["spec"] != json!(spec.hash()) {
+            let manifest = read_again(registry, &spec, &state.landing).await?;
+            registry.replace_batch(&model, &manifest).await?;
+            state.manifest = Some(manifest);
+        }
+    }
+    if state.release.is_none() {
+        match (history::quarantine_reasons(&state), &state.manifest) {
+            (Some(reasons), Some(manifest)) if manifest.status == BatchStatus::Quarantined => {
+                return Err(Error::Unreadable { batch, reasons: reasons.join("; ") });
+            }
+            (None, Some(manifest)) if manifest.columns["reread"] != json!(true) => {
+                return Err(Error::NotQuarantined { batch });
+            }
+            _ => {}
+        }
+        let detail = format!("batch {batch} was released from quarantine: {reason}");
+        registry.record_event(&model, "release", &detail, json!({"batch": batch})).await?;
+    }
+    let release = registry.release_batch(&model, &batch, reason).await?;
+    Ok(Released { model, batch, reason: release.reason })
+}
+
+async fn read_again(registry: &Registry, spec: &Arc<Spec>, landing: &Landing) -> Result<BatchManifest, Error> {
+    let mut manifest = read(registry, spec, landing).await?;
+    manifest.columns["reread"] = json!(true);
+    Ok(manifest)
 }

@@ -81,9 +81,7 @@ async fn release_batch(
 ) -> Result<service::Reply, Problem> {
     let answers = state.host.answers();
     let identity = (&batch, &request);
-    let work = async {
-        Ok::<_, Problem>(Json(release(state.host.registry(), &batch, &request.reason).await.map_err(problem)?))
-    };
+    let work = async { Ok::<_, Problem>(Json(release(&state.host, &batch, &request.reason).await.map_err(problem)?)) };
     once(&answers, "release", key.as_ref(), &identity, work).await
 }
 

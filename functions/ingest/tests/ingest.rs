@@ -82,7 +82,7 @@ fn body(number: usize, rows: Value) -> String {
 struct App {
     router: Router,
     registry: Registry,
-    _models: tempfile::TempDir,
+    models: tempfile::TempDir,
 }
 
 impl App {
@@ -96,7 +96,7 @@ impl App {
         let config = service::Config { models: models.path().to_owned(), ..service::Config::for_tests() };
         let host = Host::over(&config, Store::memory());
         let registry = host.registry().clone();
-        Self { router: ingest::router(ingest::State::new(host)), registry, _models: models }
+        Self { router: ingest::router(ingest::State::new(host)), registry, models }
     }
 
     /// A model that pulls from an endpoint which can restart.
@@ -191,6 +191,53 @@ async fn a_last_batch_that_was_taken_and_never_landed_is_replayed() {
     assert_eq!(app.ingest("c").await["batch_number"], 2);
     assert_eq!(app.ingest("d").await["status"], "exhausted");
     assert_eq!(app.event_kinds().await, ["restart", "replay"]);
+}
+
+#[tokio::test]
+async fn batches_are_handed_out_in_order_when_a_writer_died_before_it_healed() {
+    let source = Source::of_three();
+    let app = App::pulling(&source).await;
+    app.ingest("a").await;
+    source.read();
+    let (_, later) = source.read();
+    app.registry.land("m", 2, later.into(), "application/json", registry::Origin::Fetched).await.unwrap();
+    assert_eq!(app.ingest_all().await, landed([1, 2]));
+    let order: Vec<u64> =
+        app.registry.batches("m").await.unwrap().iter().map(|state| state.landing.batch_number).collect();
+    assert_eq!(order, [0, 1, 2], "a replayed batch stands where it would have come the first time");
+}
+
+#[tokio::test]
+async fn a_first_batch_that_was_taken_and_never_landed_is_replayed() {
+    let source = Source::of_three();
+    let app = App::pulling(&source).await;
+    app.registry.open_intent("m", "dead").await.unwrap();
+    source.read();
+    assert_eq!(app.ingest_all().await, landed([0, 1, 2]));
+}
+
+#[tokio::test]
+async fn a_source_may_count_from_one() {
+    let bodies = (1..4).map(|number| body(number, json!([{"x": number, "y": 1.0}])));
+    let app = App::pulling(&Source::of(bodies)).await;
+    assert_eq!(app.ingest_all().await, landed([1, 2, 3]));
+    assert!(app.event_kinds().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_unreadable_batch_is_read_again_when_the_spec_was_mended() {
+    let app = App::pulling(&Source::of([body(0, json!([{"x": 1, "z": 2, "y": 1.0}]))])).await;
+    let answer = app.ingest("a").await;
+    assert_eq!(answer["status"], "quarantined");
+    let file = app.models.path().join("m.yaml");
+    let mended = std::fs::read_to_string(&file).unwrap() + "drop: [z]\n";
+    std::fs::write(&file, mended).unwrap();
+    let batch = answer["batch"].as_str().unwrap();
+    let (status, body) = app.post(&format!("/ingest/{batch}/release"), "r", json!({"reason": "z is dropped"})).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let state = app.registry.batch("m", batch).await.unwrap().unwrap();
+    assert_eq!(state.manifest.as_ref().map(|manifest| manifest.rows), Some(1));
+    assert!(state.accepted());
 }
 
 #[tokio::test]

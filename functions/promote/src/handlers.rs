@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use service::{HeaderMap, IdempotencyKey, Json, Problem, once, respond};
 use utoipa::ToSchema;
 
-use crate::{Decided, State, promotion, rollback as rolling};
+use crate::{Decided, Error, State, promotion, rollback as rolling};
 
 /// A challenger, and what the caller believes to serve.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -43,7 +43,14 @@ pub(crate) async fn promote(
     Json(request): Json<PromoteRequest>,
 ) -> Response {
     respond(&headers, "promote", |progress| async move {
-        let work = async { Ok::<_, Problem>(Json(promotion::promote(&state.host, &request, &progress).await?)) };
+        let work = async {
+            let decided = promotion::promote(&state.host, &request, &progress).await;
+            // Production moved before this request did: that is decided, wherever production goes later.
+            decided.map(Json).map_err(|error| match error {
+                Error::Moved { .. } => Problem::from(error).decided(),
+                _ => error.into(),
+            })
+        };
         once(&state.host.answers(), "promote", key.as_ref(), &request, work).await
     })
     .await

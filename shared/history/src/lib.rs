@@ -44,6 +44,14 @@ pub enum Error {
         /// Why.
         reasons: String,
     },
+    /// Nobody has decided about the batch.
+    #[error("the batch {batch} of {model} was not checked; call /check-drift first")]
+    Unchecked {
+        /// The model.
+        model: String,
+        /// The batch.
+        batch: String,
+    },
     /// The reader stopped before its end.
     #[error("failed to read the rows of batch {batch}")]
     Reader {
@@ -60,7 +68,7 @@ impl fault::Fault for Error {
         match self {
             Error::Registry(error) => error.kind(),
             Error::UnknownBatch { .. } => fault::Kind::NotFound,
-            Error::Rows { .. } | Error::Quarantined { .. } => fault::Kind::Conflict,
+            Error::Rows { .. } | Error::Quarantined { .. } | Error::Unchecked { .. } => fault::Kind::Conflict,
             Error::Reader { .. } => fault::Kind::Internal,
         }
     }
@@ -138,7 +146,7 @@ pub fn quarantine_reasons(state: &BatchState) -> Option<Vec<String>> {
 /// The ids of the batches that a challenger for `newest` learns from, oldest first, `newest` last.
 ///
 /// # Errors
-/// [`Error::UnknownBatch`]; [`Error::Quarantined`] when `newest` itself is.
+/// [`Error::UnknownBatch`]; [`Error::Quarantined`] when `newest` itself is; [`Error::Unchecked`] before its check.
 pub async fn window(registry: &Registry, spec: &Spec, newest: &str) -> Result<Vec<String>, Error> {
     let states = registry.batches(&spec.name).await?;
     let position = states
@@ -151,6 +159,9 @@ pub async fn window(registry: &Registry, spec: &Spec, newest: &str) -> Result<Ve
             batch: newest.to_owned(),
             reasons: reasons.join("; "),
         });
+    }
+    if !states[position].accepted() {
+        return Err(Error::Unchecked { model: spec.name.clone(), batch: newest.to_owned() });
     }
     let earlier = states[..position].iter().filter(|state| state.accepted() && spec.train.window != Window::Batch);
     Ok(earlier.map(|state| state.landing.batch.clone()).chain([newest.to_owned()]).collect())

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use storage::Sequence;
 
-use crate::{Landing, Registry, Result, VersionId, checked, model_path, read_all};
+use crate::{Landing, Origin, Registry, Result, VersionId, checked, model_path, read_all};
 
 /// The decision of a check that keeps a batch out of training.
 const QUARANTINE: &str = "quarantine";
@@ -100,6 +100,11 @@ impl Registry {
         self.put_first(&batch_path(model, &manifest.batch, "manifest.json")?, manifest).await
     }
 
+    /// Puts a manifest in the place of one that called the batch unreadable, when a mended spec can read it after all.
+    pub async fn replace_batch(&self, model: &str, manifest: &BatchManifest) -> Result<()> {
+        Ok(self.store.put_json(&batch_path(model, &manifest.batch, "manifest.json")?, manifest).await?)
+    }
+
     /// The manifest of a batch, if it was parsed.
     pub async fn batch_manifest(&self, model: &str, batch: &str) -> Result<Option<BatchManifest>> {
         Ok(self.store.try_get_json(&batch_path(model, batch, "manifest.json")?).await?)
@@ -149,7 +154,7 @@ impl Registry {
 
     /// Every batch that landed, in the order of arrival.
     pub async fn batches(&self, model: &str) -> Result<Vec<BatchState>> {
-        let landings = self.landings(model).await?;
+        let landings = in_order(self.landings(model).await?);
         read_all(landings, |landing| self.batch_state(model, landing)).await
     }
 
@@ -177,6 +182,18 @@ impl Registry {
     fn check_sequence(&self, model: &str, batch: &str) -> Result<Sequence> {
         Ok(self.sequence(batch_path(model, batch, "checks")?))
     }
+}
+
+/// Landings in the source's order: as they came, but a replayed one stands where it would have come the first time. So what
+/// is learnt from history does not depend on whether a batch had to be fetched twice.
+fn in_order(landings: Vec<Landing>) -> Vec<Landing> {
+    let mut ordered: Vec<Landing> = Vec::with_capacity(landings.len());
+    for landing in landings {
+        let later = |other: &Landing| landing.origin == Origin::Replayed && other.batch_number > landing.batch_number;
+        let place = ordered.iter().position(later).unwrap_or(ordered.len());
+        ordered.insert(place, landing);
+    }
+    ordered
 }
 
 fn batch_path(model: &str, batch: &str, rest: &str) -> Result<String> {

@@ -44,9 +44,9 @@ static LOCKS: Lazy<Locks> = Lazy::new(Locks::default);
 
 /// Does `work` once for each key: a repeat with the same request gets the first answer, marked as replayed.
 ///
-/// Remembered are answers that the same request would get again: 2xx, 409 (a decision that went the other way) and
-/// 422. All else passes, so a repeat tries again: 5xx, 404 (the thing may come to be), and any problem that says when
-/// to retry, such as a lease held by another. Without a key the work is simply done. Repeats in one process wait for
+/// Remembered are outcomes: 2xx, and problems that are called [decided](Problem::decided), such as a race that another
+/// won. Any other problem may pass (a file is mended, a batch released, a neighbour is back), so a repeat tries again.
+/// Without a key the work is simply done. Repeats in one process wait for
 /// each other; across processes the work's own lease and digests keep it single.
 ///
 /// # Errors
@@ -104,7 +104,7 @@ fn to_remember(outcome: &Result<Reply, Problem>, request_sha256: String) -> Resu
         Ok(reply) if reply.status.is_success() => {
             Some(Answer { request_sha256, status: reply.status.as_u16(), body: reply.body.clone() })
         }
-        Err(problem) if matches!(problem.status().as_u16(), 409 | 422) && !problem.has_passing_cause() => {
+        Err(problem) if problem.is_decided() => {
             let body = serde_json::to_value(problem).map_err(|error| Problem::internal(&error))?;
             Some(Answer { request_sha256, status: problem.status().as_u16(), body })
         }

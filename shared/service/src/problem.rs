@@ -53,6 +53,8 @@ struct Inner {
     retry_after_s: Option<u64>,
     /// A remembered answer to the same `Idempotency-Key`.
     replayed: bool,
+    /// The outcome of a decision, to be remembered like a success.
+    decided: bool,
 }
 
 /// The problem document itself (RFC 9457), as it goes over the wire.
@@ -108,7 +110,7 @@ impl Problem {
             errors: Vec::new(),
         };
         let retry_after_s = (kind == Kind::Busy).then_some(1);
-        Self(Box::new(Inner { kind, document, cause, retry_after_s, replayed: false }))
+        Self(Box::new(Inner { kind, document, cause, retry_after_s, replayed: false, decided: false }))
     }
 
     /// Our own fault: the caller gets a fixed text and status 500, the log gets the error with its sources.
@@ -122,9 +124,16 @@ impl Problem {
         self
     }
 
-    /// Says when to try again, in seconds. Such a problem passes, so it is never remembered for an idempotency key.
+    /// Says when to try again, in seconds.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.0.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Calls the problem the outcome of a decision, such as a race that another won: for an idempotency key it is remembered
+    /// like a success. Any other problem may pass, when a file is mended or a batch released, so a repeat tries again.
+    pub fn decided(mut self) -> Self {
+        self.0.decided = true;
         self
     }
 
@@ -142,7 +151,7 @@ impl Problem {
     pub(crate) fn replay(document: Document) -> Self {
         let slug = document.type_uri.strip_prefix("/problems/").unwrap_or_default();
         let kind = serde_json::from_value(slug.into()).unwrap_or(Kind::Conflict);
-        Self(Box::new(Inner { kind, document, cause: None, retry_after_s: None, replayed: true }))
+        Self(Box::new(Inner { kind, document, cause: None, retry_after_s: None, replayed: true, decided: true }))
     }
 
     pub(crate) fn with_instance(mut self, request_id: &str) -> Self {
@@ -150,8 +159,8 @@ impl Problem {
         self
     }
 
-    pub(crate) fn has_passing_cause(&self) -> bool {
-        self.0.retry_after_s.is_some()
+    pub(crate) fn is_decided(&self) -> bool {
+        self.0.decided
     }
 
     /// The HTTP status.

@@ -180,7 +180,7 @@ async fn work(
             }
             let n_done = sample.n_done.fetch_add(1, Ordering::SeqCst) + 1;
             match work.end.as_str() {
-                "conflict" => Err(Problem::new(Kind::Conflict, format!("production is v{n_done}"))),
+                "conflict" => Err(Problem::new(Kind::Conflict, format!("production is v{n_done}")).decided()),
                 "held" => Err(Problem::new(Kind::Conflict, "the model has another writer").retry_after(15)),
                 "missing" => Err(Problem::new(Kind::NotFound, "no such batch")),
                 "broken" => Err(Secret(std::io::Error::other("/root/secret is missing")).into()),

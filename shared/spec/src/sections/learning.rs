@@ -95,7 +95,7 @@ pub struct Train {
     /// Seed of everything random in a fit.
     #[serde(default = "default_seed")]
     pub seed: u64,
-    /// Longest time for one fit, in seconds. A fit over it fails; it is never cut short into another result.
+    /// Longest time for one attempt at a fit, in seconds. A fit over it fails; it is never cut short into another result.
     #[serde(default = "default_budget_s")]
     pub budget_s: u64,
     /// What champion and challenger are compared by. Default: `log_loss` for classes, `rmse` for numbers, and
