@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use fault::Kind;
+use futures::StreamExt;
 use opentelemetry::trace::TraceContextExt;
 use tracing::{Instrument, Span, debug, error, field, info, info_span, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -18,6 +19,12 @@ use crate::context::{Context, REQUEST_ID, TRACEPARENT, Trace, header_value, requ
 use crate::gate::{Gate, Route, Routes};
 use crate::problem::{PROBLEM_JSON, Problem};
 use crate::telemetry;
+
+/// Bytes of a refused body that are read and thrown away.
+const MAX_DRAINED_BYTES: usize = 64 * 1024 * 1024;
+
+/// Time that this may take.
+const MAX_DRAIN_TIME: Duration = Duration::from_secs(2);
 
 pub(crate) struct Edge {
     pub(crate) gate: Gate,
@@ -80,16 +87,16 @@ fn name(request: &mut Request, route: &Route) -> (Context, Span) {
 /// The handler's answer, if the gate lets the request in and time does not run out.
 async fn answer(edge: &Edge, route: &Route, request: Request, next: Next) -> Response {
     if let Err(problem) = edge.gate.authorize(route.policy, request.headers()) {
-        return problem.into_response();
+        return refuse(problem, request).await;
     }
     let _permit = match edge.gate.admit(route.policy) {
         Ok(permit) => permit,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return refuse(problem, request).await,
     };
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > edge.body_limit_bytes as u64) {
         let detail = format!("the body may be at most {} bytes", edge.body_limit_bytes);
-        return Problem::new(Kind::TooLarge, detail).into_response();
+        return refuse(Problem::new(Kind::TooLarge, detail), request).await;
     }
     let limit = edge.gate.time_limit(route.policy);
     match tokio::time::timeout(limit, next.run(request)).await {
@@ -99,6 +106,24 @@ async fn answer(edge: &Edge, route: &Route, request: Request, next: Next) -> Res
             Problem::new(Kind::Timeout, detail).into_response()
         }
     }
+}
+
+/// Refuses a request once its body has been read and thrown away, as far as that is cheap: a connection that closes on
+/// unread bytes is reset, and a caller that is still sending would see that instead of the answer.
+async fn refuse(problem: Problem, request: Request) -> Response {
+    let mut body = request.into_body().into_data_stream();
+    let drain = async {
+        let mut n_bytes = 0;
+        while let Some(Ok(chunk)) = body.next().await {
+            n_bytes += chunk.len();
+            if n_bytes > MAX_DRAINED_BYTES {
+                break;
+            }
+        }
+    };
+    // Out of time is as good as out of bytes: the answer goes out either way.
+    let _ = tokio::time::timeout(MAX_DRAIN_TIME, drain).await;
+    problem.into_response()
 }
 
 /// An error that did not come as a problem, such as a refusal by a library's own extractor.
