@@ -56,7 +56,10 @@ async fn store(registry: &Registry, spec: &Arc<Spec>, landing: &Landing, read: R
     if rows == 0 {
         let first = read.quarantined.first().and_then(|row| row.reasons.first());
         let example = first.map(|reason| format!(", such as {reason}")).unwrap_or_default();
-        reasons.push(format!("none of its {quarantined} rows is good{example}"));
+        reasons.push(match quarantined {
+            0 => "it has no rows".to_owned(),
+            n => format!("none of its {n} rows is good{example}"),
+        });
     } else {
         let bytes = to_parquet(spec, landing, read.batch).await?;
         registry.put_batch_file(model, batch, ROWS_FILE, bytes).await?;

@@ -303,7 +303,10 @@ derive:
         .expect("a good spec")
     }
 
-    fn batch(rows: &[(Option<f64>, f64, Option<&str>, bool, f64)]) -> Batch {
+    /// Size, rooms, city, new, price.
+    type Home<'a> = (Option<f64>, f64, Option<&'a str>, bool, f64);
+
+    fn batch(rows: &[Home<'_>]) -> Batch {
         let kinds = [Kind::Number, Kind::Number, Kind::Category, Kind::Boolean];
         let mut builder = BatchBuilder::new(kinds, Some(Kind::Number), false);
         for (size, rooms, city, new, price) in rows {
