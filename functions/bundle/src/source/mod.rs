@@ -78,7 +78,8 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN")]
     pub target: Option<String>,
 
-    /// Change the rows; may be repeated. One of reweight:COLUMN:STRENGTH (covariate), prior:[COLUMN:]CLASS=RATE (label),
+    /// Change the rows; may be repeated. One of reweight:COLUMN:STRENGTH (covariate), prior:CLASS=RATE or
+    /// prior:COLUMN:CLASS=RATE (label),
     /// flip:CONDITION:RATE (concept), shift:COLUMN:SIGMAS, newcat:COLUMN, missing:COLUMN:RATE. A CONDITION is COLUMN OP
     /// VALUE, joined by &, with OP one of < <= > >= = !=
     #[arg(long, value_name = "DRIFT")]
