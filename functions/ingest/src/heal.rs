@@ -82,14 +82,27 @@ async fn replay(ingest: &Ingest<'_>, gaps: &BTreeSet<u64>, to_the_end: bool) -> 
     registry.record_event(model, "restart", &detail, json!({"missing": gaps})).await?;
     ingest.source.restart().await?;
 
-    let newest = registry.landings(model).await?.iter().map(|landing| landing.batch_number).max();
+    let landings = registry.landings(model).await?;
+    let newest = landings.iter().map(|landing| landing.batch_number).max();
     let mut healed = Vec::new();
-    let mut position = 0;
-    while let Fetched::Batch { number, body, media_type, .. } = ingest.source.read(position).await? {
-        let number = number.unwrap_or(position);
-        match ingest.numbers().await?.get(&number) {
-            Some(known) if *known == sha256(&body) => {}
-            Some(_) => {
+    let mut first: Option<String> = None;
+    while let Fetched::Batch { number, body, media_type, .. } = ingest.source.read(&landings).await? {
+        let (known, digest) = (ingest.numbers().await?, sha256(&body));
+        // A source that never says it is exhausted begins anew, and that is its end.
+        match &first {
+            None => first = Some(digest.clone()),
+            Some(first) if *first == digest => break,
+            Some(_) => {}
+        }
+        // Without numbers, bytes alone tell a known batch from one that was missed.
+        let is_same = match number {
+            Some(number) => known.get(&number).map(|first| *first == digest),
+            None => known.values().any(|first| *first == digest).then_some(true),
+        };
+        let number = number.unwrap_or_else(|| known.keys().next_back().map_or(0, |newest| newest + 1));
+        match is_same {
+            Some(true) => {}
+            Some(false) => {
                 let detail = format!("batch number {number} came again with other bytes; the first ones are kept");
                 registry.record_event(model, "conflict", &detail, json!({"batch_number": number})).await?;
             }
@@ -104,7 +117,6 @@ async fn replay(ingest: &Ingest<'_>, gaps: &BTreeSet<u64>, to_the_end: bool) -> 
         if !to_the_end && newest.is_none_or(|newest| number >= newest) {
             break;
         }
-        position += 1;
     }
     let detail = match healed.as_slice() {
         [] => "the replay brought nothing new".to_owned(),

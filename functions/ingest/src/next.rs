@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry::{BatchManifest, BatchStatus, Intent, Landing, Origin, Registry};
+use registry::{BatchManifest, BatchStatus, Intent, Landing, Registry};
 use serde::Serialize;
 use service::Progress;
 use spec::Spec;
@@ -137,37 +137,30 @@ impl Ingest<'_> {
             self.registry.open_intent(model, key).await?;
         }
         self.progress.send("asking the source for its next batch", None);
-        let numbers = self.numbers().await?;
-        let mut wanted = numbers.keys().next_back().map_or(0, |number| number + 1);
-        loop {
-            let fetched = match self.source.read(wanted).await {
-                Ok(fetched) => fetched,
-                Err(error) => {
-                    if error.left_the_source_alone() {
-                        self.registry.close_intent(model, key).await?;
-                    }
-                    return Err(error);
+        let landings = self.registry.landings(model).await?;
+        let fetched = match self.source.read(&landings).await {
+            Ok(fetched) => fetched,
+            Err(error) => {
+                if error.left_the_source_alone() {
+                    self.registry.close_intent(model, key).await?;
                 }
-            };
-            let Fetched::Batch { number, body, media_type, origin } = fetched else {
-                return self.exhausted(key, &earlier).await;
-            };
-            self.progress.send(format!("landing {} bytes", body.len()), None);
-            let number = number.unwrap_or(wanted);
-            let landed = self.registry.land(model, number, body, media_type, origin).await?;
-            self.read(&landed.landing).await?;
-            heal(self, Reach { interrupted, to_the_end: false }).await?;
-            self.close_intents(key, &earlier).await?;
-            if let Some(answer) = self.deliver_waiting(key).await? {
-                return Ok(answer);
+                return Err(error);
             }
-            if origin == Origin::File {
-                // The same file under another name: the next one may be new.
-                wanted += 1;
-                continue;
-            }
-            return self.answer(&landed.landing, landed.repeated).await;
+        };
+        let Fetched::Batch { number, body, media_type, origin } = fetched else {
+            return self.exhausted(key, &earlier).await;
+        };
+        self.progress.send(format!("landing {} bytes", body.len()), None);
+        let next = landings.iter().map(|landing| landing.batch_number + 1).max().unwrap_or(0);
+        let landed = self.registry.land(model, number.unwrap_or(next), body, media_type, origin).await?;
+        self.read(&landed.landing).await?;
+        // Without numbers no gap shows, so after an interruption everything is read again.
+        heal(self, Reach { interrupted, to_the_end: interrupted && number.is_none() }).await?;
+        self.close_intents(key, &earlier).await?;
+        if let Some(answer) = self.deliver_waiting(key).await? {
+            return Ok(answer);
         }
+        self.answer(&landed.landing, landed.repeated).await
     }
 
     async fn exhausted(&self, key: &str, earlier: &[Intent]) -> Result<Ingested, Error> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use registry::Origin;
+use registry::{Landing, Origin, sha256};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use spec::{Exhausted, FilesSource, Format, HttpSource, Spec};
@@ -65,11 +65,12 @@ impl<'a> Source<'a> {
         matches!(&self.place, Place::Http(http, _) if http.restart.is_some())
     }
 
-    /// Reads the next batch: of an endpoint, what it answers; of a folder, file number `wanted`.
-    pub(crate) async fn read(&self, wanted: u64) -> Result<Fetched, Error> {
+    /// Reads the next batch: of an endpoint, what it answers; of a folder, the first file in order of names whose bytes
+    /// have not landed.
+    pub(crate) async fn read(&self, landings: &[Landing]) -> Result<Fetched, Error> {
         match &self.place {
             Place::Http(http, url) => self.read_http(http, url).await,
-            Place::Files(files) => self.read_file(files, wanted).await,
+            Place::Files(files) => self.read_files(files, landings).await,
         }
     }
 
@@ -106,7 +107,7 @@ impl<'a> Source<'a> {
         ask.retry(backoff).when(reqwest::Error::is_connect).await.map_err(|source| self.unreachable(source))
     }
 
-    async fn read_file(&self, files: &FilesSource, wanted: u64) -> Result<Fetched, Error> {
+    async fn read_files(&self, files: &FilesSource, landings: &[Landing]) -> Result<Fetched, Error> {
         let store = self.state.host.open_store(&files.url)?;
         let (suffix, media_type) = match files.format {
             Format::Csv => (".csv", "text/csv"),
@@ -114,12 +115,20 @@ impl<'a> Source<'a> {
             Format::Json => (".json", "application/json"),
         };
         let entries = store.list("").await?;
-        let mut batches = entries.iter().filter(|entry| entry.path.ends_with(suffix));
-        let Some(entry) = batches.nth(usize::try_from(wanted).unwrap_or(usize::MAX)) else {
-            return Ok(Fetched::Exhausted);
-        };
-        let body = store.get(&entry.path).await?;
-        Ok(Fetched::Batch { number: Some(wanted), body, media_type, origin: Origin::File })
+        let batches = entries.iter().filter(|entry| entry.path.ends_with(suffix));
+        for (place, entry) in (0..).zip(batches) {
+            // A file that stands where one of its size landed is taken for it unread. Once files are archived or inserted,
+            // places no longer agree, and the bytes decide.
+            if landings.iter().any(|landing| landing.batch_number == place && landing.size_bytes == entry.size) {
+                continue;
+            }
+            let body = store.get(&entry.path).await?;
+            let digest = sha256(&body);
+            if landings.iter().all(|landing| landing.sha256 != digest) {
+                return Ok(Fetched::Batch { number: None, body, media_type, origin: Origin::File });
+            }
+        }
+        Ok(Fetched::Exhausted)
     }
 
     fn unreachable(&self, source: reqwest::Error) -> Error {

@@ -217,6 +217,18 @@ async fn a_first_batch_that_was_taken_and_never_landed_is_replayed() {
 }
 
 #[tokio::test]
+async fn a_source_without_numbers_is_read_again_after_an_interruption() {
+    let bodies = (0..3).map(|number| json!([{"x": number, "y": 1.0}]).to_string());
+    let source = Source::of(bodies);
+    let app = App::pulling(&source).await;
+    app.ingest("a").await;
+    app.registry.open_intent("m", "dead").await.unwrap();
+    source.read(); // The holder of the intent took the second batch and died with it.
+    assert_eq!(app.ingest_all().await.len(), 2);
+    assert_eq!(app.registry.landings("m").await.unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn a_source_may_count_from_one() {
     let bodies = (1..4).map(|number| body(number, &json!([{"x": number, "y": 1.0}])));
     let app = App::pulling(&Source::of(bodies)).await;
@@ -370,8 +382,14 @@ async fn files_are_batches_in_order_of_their_names() {
     std::fs::write(folder.path().join("3.csv"), "x,y\n3,4\n").unwrap();
     std::fs::write(folder.path().join("4.csv"), "x,y\n7,8\n").unwrap();
     let fourth = app.ingest("d").await;
-    assert_eq!((&fourth["batch_number"], &fourth["status"]), (&json!(3), &json!("landed")), "3.csv repeats 2.csv");
+    assert_eq!((&fourth["batch_number"], &fourth["status"]), (&json!(2), &json!("landed")), "3.csv repeats 2.csv");
     assert_eq!(app.ingest("e").await["status"], "exhausted");
+    for archived in ["1.csv", "2.csv", "3.csv"] {
+        std::fs::remove_file(folder.path().join(archived)).unwrap();
+    }
+    std::fs::write(folder.path().join("0.csv"), "x,y\n9,10\n11,12\n").unwrap();
+    assert_eq!(app.ingest("f").await["rows"], 2, "archived files and one that sorts first confuse nobody");
+    assert_eq!(app.ingest("g").await["status"], "exhausted");
 }
 
 #[tokio::test]

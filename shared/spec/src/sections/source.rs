@@ -48,7 +48,7 @@ pub struct Exhausted {
     pub pattern: Option<String>,
 }
 
-/// A folder whose files are batches, in order of their names.
+/// A folder whose files are batches, in order of their names. Files may be archived once they have landed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FilesSource {
