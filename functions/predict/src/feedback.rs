@@ -51,6 +51,13 @@ pub(crate) struct FeedbackAnswer {
     unknown: usize,
 }
 
+impl FeedbackAnswer {
+    /// Whether every observation was kept, so that a repeat could not be answered better.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.unknown == 0
+    }
+}
+
 /// An observation that was read.
 struct Observation {
     index: usize,

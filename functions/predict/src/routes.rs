@@ -6,7 +6,7 @@ use axum::extract;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use serde_json::Value;
-use service::{IdempotencyKey, JsonValue, Mark, OpenApiRouter, Path, Problem, Reply, once};
+use service::{IdempotencyKey, IntoReply, JsonValue, Mark, OpenApiRouter, Path, Problem, Reply, once};
 use serving::{Request, Served};
 use utoipa::openapi::{Components, OpenApi, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -110,8 +110,14 @@ async fn feedback(
     key: Option<IdempotencyKey>,
     JsonValue(body): JsonValue,
 ) -> Result<Reply, Problem> {
-    let answers = state.0.host.answers();
-    once(&answers, "feedback", key.as_ref(), &body, keep(&state, body.clone())).await
+    let work = async {
+        let kept = keep(&state, body.clone()).await?;
+        let is_whole = kept.0.is_whole();
+        let reply = kept.into_reply()?;
+        // An id that is unknown now may be in the log of another process that has yet to store it.
+        Ok(if is_whole { reply } else { reply.passing() })
+    };
+    once(&state.0.host.answers(), "feedback", key.as_ref(), &body, work).await
 }
 
 /// Adds the record of each model that is known at start to the document.

@@ -96,12 +96,12 @@ fn replay(answer: Answer, request_sha256: &str) -> Result<Reply, Problem> {
         let document: Document = serde_json::from_value(answer.body).map_err(|error| Problem::internal(&error))?;
         return Err(Problem::replay(document));
     }
-    Ok(Reply { status, body: answer.body, replayed: true })
+    Ok(Reply { status, body: answer.body, replayed: true, passing: false })
 }
 
 fn to_remember(outcome: &Result<Reply, Problem>, request_sha256: String) -> Result<Option<Answer>, Problem> {
     Ok(match outcome {
-        Ok(reply) if reply.status.is_success() => {
+        Ok(reply) if reply.status.is_success() && !reply.passing => {
             Some(Answer { request_sha256, status: reply.status.as_u16(), body: reply.body.clone() })
         }
         Err(problem) if problem.is_decided() => {

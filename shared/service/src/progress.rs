@@ -161,7 +161,7 @@ impl Drop for Running {
 
 fn last_line(outcome: Result<Reply, Problem>, request_id: &str, name: &'static str) -> Bytes {
     match outcome {
-        Ok(Reply { status, body, replayed }) => {
+        Ok(Reply { status, body, replayed, .. }) => {
             Event::Result { status: status.as_u16(), replayed, body: &body }.to_line()
         }
         Err(problem) => {

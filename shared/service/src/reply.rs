@@ -20,6 +20,8 @@ pub struct Reply {
     pub body: Value,
     /// Whether this is the remembered answer to a repeated `Idempotency-Key`.
     pub replayed: bool,
+    /// Whether a repeat may be answered better, so that this answer is not remembered.
+    pub passing: bool,
 }
 
 impl Reply {
@@ -29,7 +31,13 @@ impl Reply {
     /// An internal problem when `body` has no JSON form, such as a map whose keys are not text.
     pub fn new(status: StatusCode, body: impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_value(body).map_err(|error| Problem::internal(&error))?;
-        Ok(Self { status, body, replayed: false })
+        Ok(Self { status, body, replayed: false, passing: false })
+    }
+
+    /// The same reply, not to be remembered for its `Idempotency-Key`: a repeat tries again.
+    pub fn passing(mut self) -> Self {
+        self.passing = true;
+        self
     }
 }
 
