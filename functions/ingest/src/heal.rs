@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::Error;
 use crate::next::Ingest;
+use crate::read::is_malformed;
 use crate::source::Fetched;
 
 /// Kind of the event that tells a batch is lost.
@@ -84,10 +85,11 @@ async fn replay(ingest: &Ingest<'_>, gaps: &BTreeSet<u64>, to_the_end: bool) -> 
 
     let landings = registry.landings(model).await?;
     let newest = landings.iter().map(|landing| landing.batch_number).max();
+    let mut known = ingest.numbers().await?;
     let mut healed = Vec::new();
     let mut first: Option<String> = None;
     while let Fetched::Batch { number, body, media_type, .. } = ingest.source.read(&landings).await? {
-        let (known, digest) = (ingest.numbers().await?, sha256(&body));
+        let digest = sha256(&body);
         // A source that never says it is exhausted begins anew, and that is its end.
         match &first {
             None => first = Some(digest.clone()),
@@ -108,9 +110,12 @@ async fn replay(ingest: &Ingest<'_>, gaps: &BTreeSet<u64>, to_the_end: bool) -> 
             }
             None => {
                 let landed = registry.land(model, number, body, media_type, Origin::Replayed).await?;
-                ingest.read(&landed.landing).await?;
+                let manifest = ingest.read(&landed.landing).await?;
                 if !landed.repeated {
                     healed.push(number);
+                    if !is_malformed(&manifest) {
+                        known.insert(number, digest);
+                    }
                 }
             }
         }
