@@ -1,10 +1,8 @@
 //! The pure part: rows against a reference, and what follows.
 
-use drift::{
-    ColumnReport, Coverage, Decision, DecisionInput, Preset, Profile, Settings, Values, compare, coverage, decide,
-};
+use drift::{ColumnReport, Coverage, Decision, DecisionInput, Preset, Profile, Settings, compare, coverage, decide};
 use serde::{Deserialize, Serialize};
-use spec::{Batch, ColumnData, DriftPreset, Kind, Spec};
+use spec::{Batch, DriftPreset, Spec};
 use utoipa::ToSchema;
 
 /// A decision about a batch, as it is answered and kept.
@@ -63,14 +61,13 @@ pub(crate) fn judge(
     against: &Against,
     circumstances: &Circumstances,
 ) -> Result<(Decision, Vec<String>, Vec<ColumnReport>), drift::Error> {
-    let columns = columns_of(spec, batch);
+    let columns = drift::inputs(spec, batch);
     let mut settings = settings(spec);
     let (mut reports, mut covered): (Vec<ColumnReport>, Vec<Coverage>) = Default::default();
     if let Against::Reference(profile) = against
         && batch.n_rows() > 0
     {
-        let target = batch.target().filter(|_| profile.target.is_some());
-        let target = target.map(|target| (spec.target.column.clone(), values(target)));
+        let target = drift::target(spec, batch).filter(|_| profile.target.is_some());
         let is_compared = |name: &String| {
             profile.columns.contains_key(name) || target.as_ref().is_some_and(|(target, _)| target == name)
         };
@@ -101,21 +98,6 @@ pub(crate) fn judge(
         reasons.insert(0, format!("was released from quarantine by hand: {reason}"));
     }
     Ok((decision, reasons, reports))
-}
-
-/// The raw columns that are inputs, as the reference has them: a time is none.
-fn columns_of<'a>(spec: &Spec, batch: &'a Batch) -> Vec<(String, Values<'a>)> {
-    let columns = spec.columns.iter().zip(batch.columns()).filter(|((_, column), _)| column.kind != Kind::Time);
-    columns.map(|((name, _), cells)| (name.clone(), values(cells))).collect()
-}
-
-fn values(column: &ColumnData) -> Values<'_> {
-    match column {
-        ColumnData::Numbers(numbers) => Values::Numbers(numbers),
-        ColumnData::Categories(categories) => {
-            Values::Categories { levels: &categories.levels, codes: &categories.codes }
-        }
-    }
 }
 
 fn settings(spec: &Spec) -> Settings {

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use drift::{Profile, Values};
+use drift::Profile;
 use features::{Encoded, Encoder};
 use indexmap::IndexMap;
 use model::{Architecture, Predictor, Weights, evaluate as score};
@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use registry::{Part, Registry, VersionId};
 use serde::Serialize;
 use serde_json::{Value, json};
-use spec::{Batch, ColumnData, Kind, Metric, Spec};
+use spec::{Batch, Metric, Spec};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -182,7 +182,7 @@ impl Fitter {
             (Part::Spec, Bytes::from(spec.text().to_owned())),
             (Part::Encoder, Bytes::from(encoder_bytes)),
             (Part::Weights, Bytes::from(weights_bytes)),
-            (Part::Reference, Bytes::from(profile(spec, &rows.train).write())),
+            (Part::Reference, Bytes::from(self.reference(&rows.train).write())),
             (Part::Background, Bytes::from(serving::background_to_bytes(spec, &self.background(&rows.train)))),
             (Part::Metrics, Bytes::from(metrics_bytes)),
         ];
@@ -300,6 +300,11 @@ impl Fitter {
         Ok(self.runtime.block_on(write)?)
     }
 
+    /// The drift reference: a profile of the inputs and the target of the train rows.
+    fn reference(&self, rows: &Batch) -> Profile {
+        Profile::of(drift::inputs(&self.spec, rows).into_iter(), drift::target(&self.spec, rows))
+    }
+
     /// A seeded sample of train rows, in their order.
     fn background(&self, rows: &Batch) -> Batch {
         let n_background = self.spec.serve.explain.background.min(rows.n_rows());
@@ -345,25 +350,5 @@ fn evaluate(predictor: &Predictor, rows: &Batch) -> IndexMap<Metric, f64> {
     match rows.target() {
         Some(target) => score(predictor.spec(), &predictor.predict(rows), target),
         None => IndexMap::new(),
-    }
-}
-
-/// The drift reference: a profile of the raw columns and the target of the train rows.
-fn profile(spec: &Spec, rows: &Batch) -> Profile {
-    let columns = spec
-        .columns
-        .iter()
-        .zip(rows.columns())
-        .filter(|((_, column), _)| column.kind != Kind::Time)
-        .map(|((name, _), data)| (name.clone(), values(data)));
-    Profile::of(columns, rows.target().map(|target| (spec.target.column.clone(), values(target))))
-}
-
-fn values(column: &ColumnData) -> Values<'_> {
-    match column {
-        ColumnData::Numbers(numbers) => Values::Numbers(numbers),
-        ColumnData::Categories(categories) => {
-            Values::Categories { levels: &categories.levels, codes: &categories.codes }
-        }
     }
 }

@@ -23,4 +23,4 @@ pub use error::Error;
 pub use null::NULL_LEVEL;
 pub use profile::{ColumnProfile, EXACT_ROWS, Profile};
 pub use settings::{Preset, Settings};
-pub use values::{MISSING, Values};
+pub use values::{MISSING, Values, inputs, target};

@@ -1,7 +1,21 @@
 //! The current data of one column, borrowed from whoever holds it.
 
+use spec::{Batch, ColumnData, Kind, MISSING_CODE, Spec};
+
 /// The code of a missing category.
-pub const MISSING: u32 = u32::MAX;
+pub const MISSING: u32 = MISSING_CODE;
+
+/// The columns of a batch that are compared: the raw inputs, without times. A reference and what is compared with it must
+/// both be made of these.
+pub fn inputs<'a>(spec: &Spec, batch: &'a Batch) -> Vec<(String, Values<'a>)> {
+    let columns = spec.columns.iter().zip(batch.columns()).filter(|((_, column), _)| column.kind != Kind::Time);
+    columns.map(|((name, _), cells)| (name.clone(), cells.into())).collect()
+}
+
+/// The target of a batch, where its rows have one.
+pub fn target<'a>(spec: &Spec, batch: &'a Batch) -> Option<(String, Values<'a>)> {
+    batch.target().map(|cells| (spec.target.column.clone(), cells.into()))
+}
 
 /// The values of one column, one per row.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +29,17 @@ pub enum Values<'a> {
         /// Index into `levels` for each row, `[n_rows]`; [`MISSING`] is a missing value.
         codes: &'a [u32],
     },
+}
+
+impl<'a> From<&'a ColumnData> for Values<'a> {
+    fn from(column: &'a ColumnData) -> Self {
+        match column {
+            ColumnData::Numbers(numbers) => Values::Numbers(numbers),
+            ColumnData::Categories(categories) => {
+                Values::Categories { levels: &categories.levels, codes: &categories.codes }
+            }
+        }
+    }
 }
 
 impl Values<'_> {
