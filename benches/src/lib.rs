@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use features::Encoder;
-use model::{Architecture, Predictor, Weights};
+use model::{Architecture, Body, Member, Predictor, Weights};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value as Json, json};
@@ -25,7 +25,6 @@ columns:
   salary: {kind: number}
   geography: {kind: category}
   gender: {kind: category}
-train: {members: 1, hidden: 256}
 ";
 
 /// Levels of the two categories.
@@ -54,11 +53,13 @@ pub fn rows(spec: &Spec, n_rows: usize, seed: u64) -> Batch {
 /// A predictor with seeded random weights.
 pub fn predictor(spec: &Arc<Spec>) -> Predictor {
     let encoder = Encoder::fit(spec, &rows(spec, 1000, 1)).expect("there are rows");
-    let architecture = Architecture::of_spec(spec, encoder.layout());
+    let body = Body::Layers { widths: vec![256, 256] };
+    let member = Member { curves: Vec::new(), body, straight: false, log: false };
+    let architecture = Architecture::of_spec(spec, encoder.layout()).with(vec![member]);
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let mut tensors = BTreeMap::new();
-    for member in 0..architecture.members {
-        for (name, shape) in architecture.member_tensors() {
+    for (member, of_member) in architecture.members.iter().enumerate() {
+        for (name, shape) in architecture.member_tensors(of_member) {
             let n_values = shape.iter().product::<usize>();
             let scale = 1.0 / (shape[0] as f32).sqrt();
             let values = (0..n_values).map(|_| rng.random_range(-scale..scale)).collect();

@@ -2,6 +2,8 @@
 
 mod client;
 pub mod demo;
+pub mod evaluate;
+mod files;
 pub mod new;
 pub mod run;
 pub mod source;
@@ -27,6 +29,8 @@ pub enum Command {
     Run(run::Args),
     /// Write a first spec from a CSV or Parquet file
     New(new::Args),
+    /// Tell how good a spec's models are on a file, by cross-validation
+    Evaluate(evaluate::Args),
     /// Simulate a data source
     Source(source::Args),
     /// Play the whole loop on simulated and on real data, and keep serving

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bundle::{Cli, Command, demo, new, run, source, up};
+use bundle::{Cli, Command, demo, evaluate, new, run, source, up};
 use clap::Parser;
 
 #[global_allocator]
@@ -14,6 +14,7 @@ async fn main() -> ExitCode {
         Command::Up(args) => up::run(args).await.map_err(Into::into),
         Command::Run(args) => run::run(args).await.map_err(Into::into),
         Command::New(args) => new::run(&args).map_err(Into::into),
+        Command::Evaluate(args) => evaluate::run(&args).map_err(Into::into),
         Command::Source(args) => source::run(args).await.map_err(Into::into),
         Command::Demo(args) => demo::run(args).await.map_err(Into::into),
     };

@@ -16,6 +16,7 @@ use dataset::{Format, Table};
 use fault::{Fault, FieldError, Kind};
 use spec::Spec;
 
+use crate::files::format_of;
 use column::{Guess, Profile};
 use yaml::{commented, counted, scalar, shortened};
 
@@ -154,25 +155,9 @@ fn task_name(spec: &Spec) -> &'static str {
     }
 }
 
-/// By the file's ending, and by its first bytes where that says nothing.
-fn format_of(path: &std::path::Path, bytes: &[u8]) -> Format {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
-    match ending.as_str() {
-        "parquet" | "pq" => Format::Parquet,
-        "json" => Format::Json,
-        "csv" => Format::Csv,
-        _ if bytes.starts_with(b"PAR1") => Format::Parquet,
-        _ if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| b"[{".contains(byte)) => {
-            Format::Json
-        }
-        _ => Format::Csv,
-    }
-}
-
 /// The text of a first spec for the rows of a file.
 ///
-/// - Task: two values are binary; text, booleans or up to 20 whole numbers with ten rows each are classes; else regression,
-///   on the logarithm where all values are above zero and the skewness is above 1.
+/// - Task: two values are binary; text, booleans or up to 20 whole numbers with ten rows each are classes; else regression.
 /// - Range of a number: the observed one, widened by half its width on both sides but never across zero, then rounded
 ///   outward to a step of the power of ten at or below its width.
 /// - `allowed` only for up to 12 levels that all have 1 % of the rows and at least ten.

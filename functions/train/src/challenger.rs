@@ -1,16 +1,14 @@
 //! From a window of batches to a published version.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use drift::Profile;
-use features::{Encoded, Encoder};
+use features::Encoder;
 use indexmap::IndexMap;
-use model::{Architecture, Predictor, Weights, evaluate as score};
+use model::{Predictor, Weights, evaluate as score};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -22,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::Error;
-use crate::fit::{self, FittedMember, Loss, Progress, Setup, validation_split};
+use crate::fit::{self, Bag, FittedKind, FittedMember, Keeper, Progress, Rows, fit_bag};
 use crate::job::Task;
 
 /// Share of a job that reading and encoding takes, before the first epoch.
@@ -55,6 +53,7 @@ pub(crate) async fn make_challenger(
         interrupted: Box::new(interrupted),
         steps,
         began: Instant::now(),
+        shares: Mutex::new(vec![0.0; spec.train.kinds.len() * spec.train.members]),
     };
     let fitted = tokio::task::spawn_blocking(move || fitter.challenger(&rows))
         .await
@@ -106,7 +105,7 @@ struct Challenger {
 struct Metrics {
     holdout: Holdout,
     rows: RowCounts,
-    members: Vec<MemberCurve>,
+    kinds: Vec<FittedKind>,
 }
 
 /// Metrics on rows that nothing was fitted on.
@@ -121,15 +120,8 @@ struct Holdout {
 #[derive(Serialize)]
 struct RowCounts {
     train: usize,
-    validation: usize,
     new_holdout: usize,
     history_holdout: usize,
-}
-
-#[derive(Serialize)]
-struct MemberCurve {
-    best_epoch: usize,
-    epochs: Vec<Progress>,
 }
 
 /// Fits on the threads of this process, and may be told to stop.
@@ -141,6 +133,8 @@ struct Fitter {
     interrupted: Box<dyn Fn() -> bool + Send + Sync>,
     steps: Steps,
     began: Instant,
+    /// How far each member is, 0 to 1.
+    shares: Mutex<Vec<f64>>,
 }
 
 /// A member as a checkpoint keeps it.
@@ -151,31 +145,27 @@ impl Fitter {
         let spec = &self.spec;
         self.step(0.02, format!("encoding {} train rows", rows.train.n_rows()));
         let encoder = Encoder::fit(spec, &rows.train)?;
-        let (train, validation) = self.prepare(&encoder, &rows.train)?;
-        let architecture = Architecture::of_spec(spec, encoder.layout());
-        let members = self.members(&architecture, &train, &validation)?;
+        let train = Rows::of_batch(spec, &encoder, &rows.train)?;
+        let budget = Duration::from_secs(spec.train.budget_s);
+        let over_budget = || self.began.elapsed() > budget;
+        let bag = Bag { spec, encoder: &encoder, rows: &train, over_budget: &over_budget };
+        let fitted = fit_bag(bag, self)?;
 
         self.step(FITTED, "measuring on the hold-out".to_owned());
-        let curves = members
-            .iter()
-            .map(|member| MemberCurve { best_epoch: member.best_epoch, epochs: member.curve.clone() })
-            .collect();
-        let weights = Weights::join(members.into_iter().map(|member| member.weights).collect())?;
-        let weights_bytes = weights.to_bytes()?;
+        let weights_bytes = fitted.weights.to_bytes()?;
         let encoder_bytes = encoder.to_bytes();
-        let predictor = Predictor::new(Arc::clone(spec), encoder, &weights)?;
+        let predictor = Predictor::new(Arc::clone(spec), encoder, &fitted.weights)?;
         let metrics = Metrics {
             holdout: Holdout {
                 new: evaluate(&predictor, &rows.new_holdout),
                 history: rows.history_holdout.as_ref().map(|batch| evaluate(&predictor, batch)),
             },
             rows: RowCounts {
-                train: train.targets.len(),
-                validation: validation.targets.len(),
+                train: train.n_rows(),
                 new_holdout: rows.new_holdout.n_rows(),
                 history_holdout: rows.history_holdout.as_ref().map_or(0, Batch::n_rows),
             },
-            members: curves,
+            kinds: fitted.kinds,
         };
         let metrics_bytes = serde_json::to_vec_pretty(&metrics).expect("metrics are finite numbers under text keys");
         let parts = vec![
@@ -187,117 +177,6 @@ impl Fitter {
             (Part::Metrics, Bytes::from(metrics_bytes)),
         ];
         Ok(Challenger { parts, metrics })
-    }
-
-    /// The train rows, encoded, with the part that validates set aside.
-    fn prepare(&self, encoder: &Encoder, rows: &Batch) -> Result<(Prepared, Prepared), Error> {
-        let encoded = encoder.encode(&self.spec, rows);
-        let targets = rows
-            .target()
-            .map(|target| encoder.target().encode(target))
-            .ok_or_else(|| features::Error::NoTarget { column: self.spec.target.column.clone() })?;
-        let (train, validation) = validation_split(rows.n_rows(), self.spec.train.seed);
-        let part = |rows: &[usize]| Prepared {
-            encoded: encoded.select(rows),
-            targets: rows.iter().map(|row| targets[*row]).collect(),
-        };
-        Ok((part(&train), part(&validation)))
-    }
-
-    /// All members, those from checkpoints as they are, the others fitted side by side on the cores there are.
-    fn members(
-        &self,
-        architecture: &Architecture,
-        train: &Prepared,
-        validation: &Prepared,
-    ) -> Result<Vec<FittedMember>, Error> {
-        let n_members = architecture.members;
-        let n_threads = std::thread::available_parallelism().map_or(1, usize::from).min(n_members);
-        let next = Mutex::new(0..n_members);
-        let shares = Mutex::new(vec![0.0; n_members]);
-        let fitted = Mutex::new(Vec::with_capacity(n_members));
-        std::thread::scope(|scope| {
-            for _ in 0..n_threads {
-                scope.spawn(|| {
-                    loop {
-                        let Some(member) = lock(&next).next() else { return };
-                        let outcome = self.member(member, architecture, train, validation, &shares);
-                        let failed = outcome.is_err();
-                        lock(&fitted).push((member, outcome));
-                        if failed {
-                            // The others are of no use without this one.
-                            *lock(&next) = n_members..n_members;
-                        }
-                    }
-                });
-            }
-        });
-        let mut fitted = fitted.into_inner().unwrap_or_else(PoisonError::into_inner);
-        fitted.sort_by_key(|(member, _)| *member);
-        fitted.into_iter().map(|(_, outcome)| outcome).collect()
-    }
-
-    fn member(
-        &self,
-        member: usize,
-        architecture: &Architecture,
-        train: &Prepared,
-        validation: &Prepared,
-        shares: &Mutex<Vec<f64>>,
-    ) -> Result<FittedMember, Error> {
-        if let Some(fitted) = self.checkpoint(member)? {
-            self.share(shares, member, 1.0, format!("member {} was fitted before", member + 1));
-            return Ok(fitted);
-        }
-        let budget = Duration::from_secs(self.spec.train.budget_s);
-        let over_budget = || self.began.elapsed() > budget;
-        let setup = Setup {
-            architecture,
-            loss: Loss::of_spec(&self.spec),
-            seed: self.spec.train.seed,
-            member,
-            over_budget: &over_budget,
-        };
-        let fitted = fit::fit(&setup, train.rows(), validation.rows(), &mut |progress: Progress| {
-            let message = format!(
-                "member {} of {}, epoch {} of at most {}: validation loss {:.4}",
-                member + 1,
-                architecture.members,
-                progress.epoch,
-                progress.epochs,
-                progress.validation_loss
-            );
-            self.share(shares, member, progress.epoch as f64 / progress.epochs as f64, message);
-            if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        self.put_checkpoint(member, &fitted)?;
-        Ok(fitted)
-    }
-
-    fn checkpoint(&self, member: usize) -> Result<Option<FittedMember>, Error> {
-        let (weights, about) = checkpoint_names(member);
-        let read = async {
-            Ok::<_, registry::Error>((
-                self.registry.checkpoint(&self.job, &weights).await?,
-                self.registry.checkpoint(&self.job, &about).await?,
-            ))
-        };
-        let (Some(weights), Some(about)) = self.runtime.block_on(read)? else { return Ok(None) };
-        // A damaged checkpoint costs a fit, not the job.
-        let fitted = Weights::from_bytes(&weights).ok().zip(serde_json::from_slice::<Checkpoint>(&about).ok());
-        Ok(fitted.map(|(weights, (best_epoch, curve))| FittedMember { weights, curve, best_epoch }))
-    }
-
-    fn put_checkpoint(&self, member: usize, fitted: &FittedMember) -> Result<(), Error> {
-        let (weights, about) = checkpoint_names(member);
-        let bytes = fitted.weights.to_bytes()?;
-        let checkpoint: Checkpoint = (fitted.best_epoch, fitted.curve.clone());
-        let line = serde_json::to_vec(&checkpoint).expect("a curve is finite numbers");
-        let write = async {
-            self.registry.put_checkpoint(&self.job, &weights, bytes).await?;
-            self.registry.put_checkpoint(&self.job, &about, line).await
-        };
-        Ok(self.runtime.block_on(write)?)
     }
 
     /// The drift reference: a profile of the inputs and the target of the train rows.
@@ -314,8 +193,8 @@ impl Fitter {
         rows.select(&chosen)
     }
 
-    fn share(&self, shares: &Mutex<Vec<f64>>, member: usize, share: f64, message: String) {
-        let mut shares = lock(shares);
+    fn share(&self, member: usize, share: f64, message: String) {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         shares[member] = share;
         let mean = shares.iter().sum::<f64>() / shares.len() as f64;
         self.step(PREPARED + (FITTED - PREPARED) * mean, message);
@@ -326,24 +205,51 @@ impl Fitter {
     }
 }
 
-/// Encoded rows with their coded targets.
-struct Prepared {
-    encoded: Encoded,
-    targets: Vec<f32>,
-}
+/// Members are checkpoints of the job.
+impl Keeper for Fitter {
+    fn find(&self, member: usize) -> Result<Option<FittedMember>, fit::Error> {
+        let (weights, about) = checkpoint_names(member);
+        let read = async {
+            Ok::<_, registry::Error>((
+                self.registry.checkpoint(&self.job, &weights).await?,
+                self.registry.checkpoint(&self.job, &about).await?,
+            ))
+        };
+        let (Some(weights), Some(about)) = self.runtime.block_on(read)? else { return Ok(None) };
+        // A damaged checkpoint costs a fit, not the job.
+        let fitted = Weights::from_bytes(&weights).ok().zip(serde_json::from_slice::<Checkpoint>(&about).ok());
+        let Some((weights, (best_epoch, curve))) = fitted else { return Ok(None) };
+        self.share(member, 1.0, format!("member {} was fitted before", member + 1));
+        Ok(Some(FittedMember { weights, curve, best_epoch }))
+    }
 
-impl Prepared {
-    fn rows(&self) -> fit::Rows<'_> {
-        fit::Rows { encoded: &self.encoded, targets: &self.targets }
+    fn keep(&self, member: usize, fitted: &FittedMember) -> Result<(), fit::Error> {
+        let (weights, about) = checkpoint_names(member);
+        let bytes = fitted.weights.to_bytes()?;
+        let checkpoint: Checkpoint = (fitted.best_epoch, fitted.curve.clone());
+        let line = serde_json::to_vec(&checkpoint).expect("a curve is finite numbers");
+        let write = async {
+            self.registry.put_checkpoint(&self.job, &weights, bytes).await?;
+            self.registry.put_checkpoint(&self.job, &about, line).await
+        };
+        Ok(self.runtime.block_on(write)?)
+    }
+
+    fn hear(&self, member: usize, members: usize, progress: Progress) -> ControlFlow<()> {
+        let message = format!(
+            "member {} of {members}, epoch {} of {}: validation loss {:.4}",
+            member + 1,
+            progress.epoch,
+            progress.epochs,
+            progress.validation_loss
+        );
+        self.share(member, progress.epoch as f64 / progress.epochs as f64, message);
+        if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
 fn checkpoint_names(member: usize) -> (String, String) {
     (format!("member-{member}.safetensors"), format!("member-{member}.json"))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn evaluate(predictor: &Predictor, rows: &Batch) -> IndexMap<Metric, f64> {

@@ -2,9 +2,9 @@
 
 mod challenger;
 mod error;
+pub mod evaluate;
 pub mod fit;
 mod job;
-pub mod network;
 mod routes;
 mod worker;
 

@@ -12,8 +12,10 @@ use crate::{Error, category};
 /// Rows as the network reads them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
-    /// Numbers, `[n_rows, n_dense]`, each between -3 and 3.
+    /// Numbers and indicators, `[n_rows, n_dense]`, each between -3 and 3.
     pub dense: Array2<f32>,
+    /// Where numbers stand on their curves, `[n_rows, n_curves]`, each between 0 and its number of bins.
+    pub positions: Array2<f32>,
     /// Codes of categories, `[n_rows, n_categorical]`, each below the column's cardinality.
     pub codes: Array2<u32>,
 }
@@ -26,7 +28,11 @@ impl Encoded {
 
     /// The rows at `rows`, in that order.
     pub fn select(&self, rows: &[usize]) -> Self {
-        Self { dense: self.dense.select(Axis(0), rows), codes: self.codes.select(Axis(0), rows) }
+        Self {
+            dense: self.dense.select(Axis(0), rows),
+            positions: self.positions.select(Axis(0), rows),
+            codes: self.codes.select(Axis(0), rows),
+        }
     }
 }
 
@@ -35,6 +41,10 @@ impl Encoded {
 pub struct Layout {
     /// Columns of [`Encoded::dense`].
     pub n_dense: usize,
+    /// Number of bins of each column of [`Encoded::positions`], at least 1.
+    pub bins: Vec<usize>,
+    /// Of each column of [`Encoded::positions`], whether it is a number's fine curve, beside its coarse one.
+    pub fine: Vec<bool>,
     /// Number of codes of each column of [`Encoded::codes`], those for unknown (0) and missing (1) included.
     pub cardinalities: Vec<usize>,
 }
@@ -42,12 +52,16 @@ pub struct Layout {
 /// Where a feature stands in an [`Encoded`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// Neighbouring columns of the dense block.
-    Dense {
-        /// First of them.
+    /// Neighbouring columns of the dense block and neighbouring columns of the positions.
+    Number {
+        /// First of the dense columns.
         start: usize,
         /// How many: the number, and its missing-value indicator where it has one.
         len: usize,
+        /// First of the positions: that on the coarse curve.
+        first_curve: usize,
+        /// How many: none for a constant, one where the fine curve would be the coarse one, else two.
+        n_curves: usize,
     },
     /// One column of the codes.
     Code {
@@ -120,7 +134,9 @@ impl Encoder {
                     }
                 };
                 let encoding = match column {
-                    ColumnData::Numbers(numbers) => Encoding::Number(NumberEncoding::fit(numbers, nullable)),
+                    ColumnData::Numbers(numbers) => {
+                        Encoding::Number(NumberEncoding::fit(numbers, nullable, spec.train.bins))
+                    }
                     ColumnData::Categories(categories) => Encoding::Category(CategoryEncoding::fit(
                         &categories.levels,
                         &categories.counts(),
@@ -134,7 +150,7 @@ impl Encoder {
     }
 
     fn new(stored: Stored) -> Self {
-        let mut layout = Layout { n_dense: 0, cardinalities: Vec::new() };
+        let mut layout = Layout { n_dense: 0, bins: Vec::new(), fine: Vec::new(), cardinalities: Vec::new() };
         let slots = stored
             .features
             .iter()
@@ -142,7 +158,13 @@ impl Encoder {
                 let slot = match &feature.encoding {
                     Encoding::Number(number) => {
                         layout.n_dense += number.width();
-                        Slot::Dense { start: layout.n_dense - number.width(), len: number.width() }
+                        let first_curve = layout.bins.len();
+                        for (index, curve) in number.curves.iter().enumerate() {
+                            layout.bins.push(curve.bins());
+                            layout.fine.push(index > 0);
+                        }
+                        let (start, len) = (layout.n_dense - number.width(), number.width());
+                        Slot::Number { start, len, first_curve, n_curves: number.curves.len() }
                     }
                     Encoding::Category(category) => {
                         layout.cardinalities.push(category.cardinality());
@@ -215,13 +237,21 @@ impl Encoder {
                 Origin::Derived(index) => &derived[index],
             };
             match (&feature.encoding, column, slot.slot) {
-                (Encoding::Number(number), ColumnData::Numbers(numbers), Slot::Dense { start, len }) => {
+                (
+                    Encoding::Number(number),
+                    ColumnData::Numbers(numbers),
+                    Slot::Number { start, len, first_curve, .. },
+                ) => {
                     let mut inputs = [0.0; 2];
                     for (mut row, value) in encoded.dense.rows_mut().into_iter().zip(numbers) {
                         number.encode(*value, &mut inputs);
                         for (offset, input) in inputs.iter().take(len).enumerate() {
                             row[start + offset] = *input;
                         }
+                    }
+                    for (index, curve) in (first_curve..).zip(&number.curves) {
+                        let positions = encoded.positions.column_mut(index);
+                        positions.into_iter().zip(numbers).for_each(|(at, value)| *at = number.position(curve, *value));
                     }
                 }
                 (Encoding::Category(category), ColumnData::Categories(categories), Slot::Code { index }) => {
@@ -246,11 +276,15 @@ impl Encoder {
                 Origin::Derived(index) => &derived[index],
             };
             match (&feature.encoding, slot.slot) {
-                (Encoding::Number(number), Slot::Dense { start, len }) => {
+                (Encoding::Number(number), Slot::Number { start, len, first_curve, .. }) => {
                     let mut inputs = [0.0; 2];
-                    number.encode(value.as_number().unwrap_or(f64::NAN), &mut inputs);
+                    let value = value.as_number().unwrap_or(f64::NAN);
+                    number.encode(value, &mut inputs);
                     for (offset, input) in inputs.iter().take(len).enumerate() {
                         encoded.dense[[0, start + offset]] = *input;
+                    }
+                    for (index, curve) in (first_curve..).zip(&number.curves) {
+                        encoded.positions[[0, index]] = number.position(curve, value);
                     }
                 }
                 (Encoding::Category(category), Slot::Code { index }) => {
@@ -265,6 +299,7 @@ impl Encoder {
     fn empty(&self, n_rows: usize) -> Encoded {
         Encoded {
             dense: Array2::zeros((n_rows, self.layout.n_dense)),
+            positions: Array2::zeros((n_rows, self.layout.bins.len())),
             codes: Array2::zeros((n_rows, self.layout.cardinalities.len())),
         }
     }
@@ -351,8 +386,11 @@ derive:
     fn slots_name_their_raw_columns() {
         let encoder = Encoder::fit(&demo(), &batch(&[(Some(1.0), 1.0, None, true, 2.0)])).unwrap();
         let slots: Vec<_> = encoder.slots().iter().map(|s| (s.name.as_str(), s.slot, s.sources.clone())).collect();
-        assert_eq!(slots[0], ("size", Slot::Dense { start: 0, len: 2 }, vec![0]));
-        assert_eq!(slots[4], ("size_per_room", Slot::Dense { start: 3, len: 2 }, vec![0, 1]));
+        assert_eq!(slots[0], ("size", Slot::Number { start: 0, len: 2, first_curve: 0, n_curves: 0 }, vec![0]));
+        assert_eq!(
+            slots[4],
+            ("size_per_room", Slot::Number { start: 3, len: 2, first_curve: 0, n_curves: 0 }, vec![0, 1])
+        );
         assert_eq!(slots[5], ("region", Slot::Code { index: 2 }, vec![2]));
     }
 
@@ -368,9 +406,9 @@ derive:
     fn targets_are_read_back() {
         let batch = batch(&[(None, 1.0, None, true, 2.0), (None, 1.0, None, true, 8.0)]);
         let encoder = Encoder::fit(&demo(), &batch).unwrap();
-        let coded = encoder.target().encode(batch.target().unwrap());
+        let coded = encoder.target().encode(batch.target().unwrap(), true);
         assert_eq!(coded, [-1.0, 1.0]);
-        assert!((encoder.target().decode(1.0) - 8.0).abs() < 1e-12);
+        assert!((encoder.target().decode(1.0, true) - 8.0).abs() < 1e-12);
     }
 
     #[test]

@@ -7,8 +7,8 @@ mod target;
 
 pub use category::{CategoryEncoding, MISSING, UNKNOWN};
 pub use encoder::{Encoded, Encoder, FeatureSlot, Layout, Slot};
-pub use number::NumberEncoding;
-pub use target::TargetCode;
+pub use number::{Curve, NumberEncoding};
+pub use target::{Standard, TargetCode};
 
 /// Why an encoder cannot be made or read.
 #[derive(Debug, thiserror::Error)]

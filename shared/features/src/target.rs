@@ -9,14 +9,13 @@ use crate::Error;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetCode {
-    /// A number, standardised: `(y - mean) / scale`, on its logarithm where the spec says so.
+    /// A number, standardised, as it is, as its natural logarithm, or both ways: some members of a network may learn the
+    /// one and some the other.
     Number {
-        /// Whether `y` is the natural logarithm of the target.
-        log: bool,
-        /// Mean of `y` over the train rows.
-        mean: f64,
-        /// Standard deviation (ddof 0) of `y` over the train rows; 1 for a constant.
-        scale: f64,
+        /// Of the number as it is.
+        plain: Option<Standard>,
+        /// Of its logarithm.
+        log: Option<Standard>,
     },
     /// One of the spec's classes.
     Classes {
@@ -27,8 +26,26 @@ pub enum TargetCode {
     },
 }
 
+/// How a number is standardised: `(y - mean) / scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standard {
+    /// Mean of `y` over the train rows.
+    pub mean: f64,
+    /// Standard deviation (ddof 0) of `y` over the train rows; 1 for a constant.
+    pub scale: f64,
+}
+
+impl Standard {
+    fn fit(numbers: impl ExactSizeIterator<Item = f64> + Clone) -> Self {
+        let n = numbers.len() as f64;
+        let mean = numbers.clone().sum::<f64>() / n;
+        let scale = (numbers.map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
+        Self { mean, scale: if scale > 0.0 { scale } else { 1.0 } }
+    }
+}
+
 impl TargetCode {
-    /// Fits on the train rows.
+    /// Fits on the train rows. Where the spec leaves the scale open, a number has both scales if all are above zero.
     ///
     /// # Errors
     /// [`Error::NoTarget`] for rows without one.
@@ -40,12 +57,16 @@ impl TargetCode {
         let Some(ColumnData::Numbers(numbers)) = batch.target() else {
             return Err(Error::NoTarget { column: spec.target.column.clone() });
         };
-        let log = spec.target.transform == Transform::Log;
-        let coded = numbers.iter().map(|number| if log { number.ln() } else { *number });
-        let n = numbers.len() as f64;
-        let mean = coded.clone().sum::<f64>() / n;
-        let scale = (coded.map(|y| (y - mean).powi(2)).sum::<f64>() / n).sqrt();
-        Ok(TargetCode::Number { log, mean, scale: if scale > 0.0 { scale } else { 1.0 } })
+        let plain = || Standard::fit(numbers.iter().copied());
+        let log = || Standard::fit(numbers.iter().map(|number| number.ln()));
+        Ok(match spec.target.transform {
+            Transform::None => TargetCode::Number { plain: Some(plain()), log: None },
+            Transform::Log => TargetCode::Number { plain: None, log: Some(log()) },
+            Transform::Auto => {
+                let log = numbers.iter().all(|number| *number > 0.0).then(log);
+                TargetCode::Number { plain: Some(plain()), log }
+            }
+        })
     }
 
     /// Number of outputs of the network: one for a number and for two classes, else one per class.
@@ -56,14 +77,24 @@ impl TargetCode {
         }
     }
 
-    /// What the network learns, per row `[n_rows]`: the standardised number; 1 for the positive class of two and 0 for
-    /// the other; the index of one of several classes. A class that the spec does not have is coded as NaN.
-    pub fn encode(&self, target: &ColumnData) -> Vec<f32> {
+    /// Whether a number is coded by its logarithm alone.
+    pub fn is_log(&self) -> bool {
+        matches!(self, TargetCode::Number { plain: None, .. })
+    }
+
+    /// Whether a number can be coded by its logarithm.
+    pub fn has_log(&self) -> bool {
+        matches!(self, TargetCode::Number { log: Some(_), .. })
+    }
+
+    /// What the network learns, per row `[n_rows]`: the standardised number, by its logarithm where `log` asks for it; 1 for
+    /// the positive class of two and 0 for the other; the index of one of several classes. A class that the spec does not
+    /// have is coded as NaN.
+    pub fn encode(&self, target: &ColumnData, log: bool) -> Vec<f32> {
         match (self, target) {
-            (TargetCode::Number { log, mean, scale }, ColumnData::Numbers(numbers)) => numbers
-                .iter()
-                .map(|number| (((if *log { number.ln() } else { *number }) - mean) / scale) as f32)
-                .collect(),
+            (TargetCode::Number { .. }, ColumnData::Numbers(numbers)) => {
+                numbers.iter().map(|number| self.standardise(*number, log) as f32).collect()
+            }
             (TargetCode::Classes { labels, positive }, ColumnData::Categories(categories)) => {
                 let code_of = |level: &String| match labels.iter().position(|label| label == level) {
                     Some(index) if labels.len() == 2 => f32::from(u8::from(index == *positive)),
@@ -77,14 +108,35 @@ impl TargetCode {
         }
     }
 
-    /// The target, in its own units, of a standardised number. Of classes, the number itself.
-    pub fn decode(&self, output: f64) -> f64 {
+    /// The standardised number of a target in its own units: what [`Self::decode`] turns back. NaN on a scale that the code
+    /// does not have.
+    pub fn standardise(&self, number: f64, log: bool) -> f64 {
+        match self.standard(log) {
+            Some(Standard { mean, scale }) => ((if log { number.ln() } else { number }) - mean) / scale,
+            None => f64::NAN,
+        }
+    }
+
+    /// The target, in its own units, of a standardised number. A far extrapolation stays finite and, by the logarithm, above
+    /// zero. NaN on a scale that the code does not have.
+    pub fn decode(&self, output: f64, log: bool) -> f64 {
+        match self.standard(log) {
+            Some(Standard { mean, scale }) if log => (output * scale + mean).exp().clamp(f64::MIN_POSITIVE, f64::MAX),
+            Some(Standard { mean, scale }) => (output * scale + mean).clamp(f64::MIN, f64::MAX),
+            None => f64::NAN,
+        }
+    }
+
+    /// A sum of decoded numbers within the finite ones and, where all members learn the logarithm, above zero.
+    pub fn bounded(&self, number: f64) -> f64 {
+        number.clamp(if self.is_log() { f64::MIN_POSITIVE } else { f64::MIN }, f64::MAX)
+    }
+
+    fn standard(&self, of_log: bool) -> Option<Standard> {
         match self {
-            TargetCode::Number { log, mean, scale } => {
-                let y = output * scale + mean;
-                if *log { y.exp() } else { y }
-            }
-            TargetCode::Classes { .. } => output,
+            TargetCode::Number { log, .. } if of_log => *log,
+            TargetCode::Number { plain, .. } => *plain,
+            TargetCode::Classes { .. } => None,
         }
     }
 }

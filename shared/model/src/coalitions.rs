@@ -4,7 +4,7 @@ use features::{Encoded, Slot};
 use shap::Game;
 use spec::{Batch, Categories, ColumnData, MISSING_CODE, Record, Space, Task, Value};
 
-use crate::network::{CHUNK_ROWS, Member, Scratch, relu};
+use crate::network::{CHUNK_ROWS, Member, Scratch};
 use crate::response::{Response, check_space};
 use crate::{Error, Predictor};
 
@@ -56,8 +56,8 @@ struct Feature {
 /// A feature's encoded cells for all background rows.
 #[derive(Clone, Debug)]
 enum Cells {
-    /// Shape `[n_background, len]`.
-    Dense(Vec<f32>),
+    /// Dense inputs, shape `[n_background, len]`, and positions, shape `[n_background, n_curves]`.
+    Numbers(Vec<f32>, Vec<f32>),
     /// Shape `[n_background]`.
     Codes(Vec<u32>),
 }
@@ -168,11 +168,10 @@ impl Game for Coalitions<'_> {
             for ((member, sums), outputs) in
                 members.iter().zip(&self.sums).zip(outputs.chunks_exact_mut(n_rows * width))
             {
-                let n_hidden = member.bias.len();
-                let sums = &sums[start * n_hidden..(start + n_rows) * n_hidden];
-                self.scratch.values.clear();
-                self.scratch.values.extend(sums.iter().map(|sum| *sum as f32));
-                relu(&mut self.scratch.values);
+                let n_sums = member.bias.len();
+                let sums = &sums[start * n_sums..(start + n_rows) * n_sums];
+                self.scratch.sums.clear();
+                self.scratch.sums.extend(sums.iter().map(|sum| *sum as f32));
                 member.rest(n_rows, true, &mut self.scratch, outputs);
             }
             for row in 0..n_rows {
@@ -200,11 +199,13 @@ impl Feature {
 impl Cells {
     fn of(encoded: &Encoded, slot: Slot) -> Self {
         match slot {
-            Slot::Dense { start, len } => {
-                let rows = encoded.dense.rows();
-                Cells::Dense(
-                    rows.into_iter().flat_map(|row| (start..start + len).map(move |input| row[input])).collect(),
-                )
+            Slot::Number { start, len, first_curve, n_curves } => {
+                let rows = encoded.dense.rows().into_iter();
+                let dense = rows.flat_map(|row| (start..start + len).map(move |input| row[input]));
+                let rows = encoded.positions.rows().into_iter();
+                let curves = first_curve..first_curve + n_curves;
+                let positions = rows.flat_map(|row| curves.clone().map(move |curve| row[curve]));
+                Cells::Numbers(dense.collect(), positions.collect())
             }
             Slot::Code { index } => Cells::Codes(encoded.codes.column(index).to_vec()),
         }
@@ -212,31 +213,55 @@ impl Cells {
 
     /// Adds the addends of these cells.
     fn add(&self, slot: Slot, member: &Member, sums: &mut [f64]) {
-        let zero = match self {
-            Cells::Dense(values) => Cells::Dense(vec![0.0; values.len()]),
-            Cells::Codes(codes) => {
-                let Slot::Code { index } = slot else { return };
-                for (sum, code) in sums.chunks_exact_mut(member.bias.len()).zip(codes) {
-                    add_difference(sum, member.addend(index, *code), None);
+        let width = member.bias.len();
+        match (self, slot) {
+            (Cells::Numbers(dense, positions), Slot::Number { start, len, first_curve, n_curves }) => {
+                let addends = &member.dense[start * width..(start + len) * width];
+                for (sum, cells) in sums.chunks_exact_mut(width).zip(dense.chunks_exact(len)) {
+                    for (cell, addend) in cells.iter().zip(addends.chunks_exact(width)) {
+                        add_multiple(sum, f64::from(*cell), addend);
+                    }
                 }
-                return;
+                let rows = sums.chunks_exact_mut(width).enumerate();
+                for (row, sum) in rows {
+                    for (curve, position) in (first_curve..).zip(&positions[row * n_curves..(row + 1) * n_curves]) {
+                        add_point(sum, member, curve, *position, 1.0);
+                    }
+                }
             }
-        };
-        zero.exchange(self, slot, member, sums);
+            (Cells::Codes(codes), Slot::Code { index }) => {
+                for (sum, code) in sums.chunks_exact_mut(width).zip(codes) {
+                    add_multiple(sum, 1.0, member.addend(index, *code));
+                }
+            }
+            _ => unreachable!("a feature has one slot, and all of its cells are of that slot's kind"),
+        }
     }
 
     /// Puts the addends of `new` in the place of these.
     fn exchange(&self, new: &Cells, slot: Slot, member: &Member, sums: &mut [f64]) {
         let width = member.bias.len();
         match (self, new, slot) {
-            (Cells::Dense(old), Cells::Dense(new), Slot::Dense { start, len }) => {
+            (
+                Cells::Numbers(old, old_at),
+                Cells::Numbers(new, new_at),
+                Slot::Number { start, len, first_curve, n_curves },
+            ) => {
                 let addends = &member.dense[start * width..(start + len) * width];
                 for (row, sum) in sums.chunks_exact_mut(width).enumerate() {
                     let cells = old[row * len..(row + 1) * len].iter().zip(&new[row * len..(row + 1) * len]);
                     for ((old, new), addend) in cells.zip(addends.chunks_exact(width)) {
                         if old != new {
-                            let change = f64::from(*new) - f64::from(*old);
-                            sum.iter_mut().zip(addend).for_each(|(sum, addend)| *sum += change * f64::from(*addend));
+                            add_multiple(sum, f64::from(*new) - f64::from(*old), addend);
+                        }
+                    }
+                }
+                for (row, sum) in sums.chunks_exact_mut(width).enumerate() {
+                    let of_row = row * n_curves..(row + 1) * n_curves;
+                    for ((curve, old), new) in (first_curve..).zip(&old_at[of_row.clone()]).zip(&new_at[of_row]) {
+                        if old != new {
+                            add_point(sum, member, curve, *new, 1.0);
+                            add_point(sum, member, curve, *old, -1.0);
                         }
                     }
                 }
@@ -244,7 +269,8 @@ impl Cells {
             (Cells::Codes(old), Cells::Codes(new), Slot::Code { index }) => {
                 for ((sum, old), new) in sums.chunks_exact_mut(width).zip(old).zip(new) {
                     if old != new {
-                        add_difference(sum, member.addend(index, *new), Some(member.addend(index, *old)));
+                        add_multiple(sum, 1.0, member.addend(index, *new));
+                        add_multiple(sum, -1.0, member.addend(index, *old));
                     }
                 }
             }
@@ -253,13 +279,14 @@ impl Cells {
     }
 }
 
-fn add_difference(sum: &mut [f64], new: &[f32], old: Option<&[f32]>) {
-    match old {
-        None => sum.iter_mut().zip(new).for_each(|(sum, new)| *sum += f64::from(*new)),
-        Some(old) => sum
-            .iter_mut()
-            .zip(new.iter().zip(old))
-            .for_each(|(sum, (new, old))| *sum += f64::from(*new) - f64::from(*old)),
+fn add_multiple(sum: &mut [f64], scale: f64, addend: &[f32]) {
+    sum.iter_mut().zip(addend).for_each(|(sum, addend)| *sum += scale * f64::from(*addend));
+}
+
+/// Adds `sign` times the addend at a position on a curve.
+fn add_point(sum: &mut [f64], member: &Member, curve: usize, position: f32, sign: f64) {
+    for (share, addend) in member.on_curve(curve, position).into_iter().flatten() {
+        add_multiple(sum, sign * f64::from(share), addend);
     }
 }
 

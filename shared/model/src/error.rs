@@ -11,12 +11,15 @@ pub enum Error {
     /// The weights could not be written as a safetensors file.
     #[error("failed to write the weights as safetensors")]
     Write(#[source] safetensors::SafeTensorError),
-    /// The file has no architecture in its header.
-    #[error("the weights have no `architecture` in their header")]
-    NoArchitecture,
-    /// The architecture in the file's header is not one.
-    #[error("failed to read the architecture of the weights")]
-    ReadArchitecture(#[source] serde_json::Error),
+    /// The file does not describe its network.
+    #[error("the weights have no `network` in their header")]
+    NoDescription,
+    /// The description in the file's header is not one.
+    #[error("failed to read the description of the network in the weights")]
+    Description(#[source] serde_json::Error),
+    /// The readout contradicts itself or the network.
+    #[error("the readout of the weights is unusable: {0}")]
+    Readout(&'static str),
     /// The architecture contradicts itself.
     #[error("the architecture of the weights is unusable: {0}")]
     Architecture(&'static str),

@@ -1,19 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod activation;
 mod architecture;
 mod coalitions;
 mod error;
 mod metrics;
 mod network;
 mod predictor;
+mod readout;
 mod response;
 mod weights;
 
-pub use architecture::Architecture;
+pub use architecture::{Architecture, Body, Member};
 pub use coalitions::Coalitions;
 pub use error::Error;
 pub use metrics::{evaluate, from_mean, row_losses};
 pub use network::Network;
 pub use predictor::Predictor;
+pub use readout::{Calibration, Interval, Readout};
 pub use response::{PROBABILITY_FLOOR, Predictions};
 pub use weights::Weights;

@@ -5,22 +5,26 @@ use features::Encoded;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::{Architecture, Weights};
+use crate::activation::{sigmoid_of_twice, silu};
+use crate::architecture::{Architecture, Body};
+use crate::{Weights, architecture};
 
 /// Rows from which a matrix product beats the row-by-row pass.
 const FEWEST_ROWS_FOR_PRODUCT: usize = 8;
 /// Rows that go through all layers together, so that their hidden values stay in the cache.
 pub(crate) const CHUNK_ROWS: usize = 256;
+/// Inputs of a layer that the row-by-row pass takes together, so that a sum is read and written once for all of them.
+const INPUTS_TOGETHER: usize = 8;
 
 thread_local! {
     /// Hidden values of the rows in hand, kept between calls so that a prediction allocates none.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
-/// A network ready to serve: [`Weights`] with each embedding multiplied into the first layer.
+/// A network ready to serve.
 ///
-/// The first layer is a sum of addends, one per dense input and one per categorical feature:
-/// `bias + Σ_j x_j dense[j] + Σ_k table_k[code_k]`.
+/// The first layer is never a matrix product, but a sum of one addend per input:
+/// `bias + Σ_j x_j dense[j] + Σ_c curve_c(position_c) + Σ_k table_k[code_k]`, where `curve_c` is linear between its edges.
 #[derive(Clone, Debug)]
 pub struct Network {
     architecture: Architecture,
@@ -30,14 +34,18 @@ pub struct Network {
 /// One of the networks that are averaged.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
-    /// Start of the sum. Shape `[width]`, as all addends.
+    /// Start of the sums. Shape `[width]`, as all addends; the sums of the straight path are the last.
     pub(crate) bias: Vec<f32>,
     /// Addend of each dense input at value 1. Shape `[n_dense, width]`.
     pub(crate) dense: Vec<f32>,
+    /// Addends of each curve at its edges, none for a curve that it does not read. Shapes `[bins + 1, width]`.
+    curves: Vec<Option<Vec<f32>>>,
     /// Addends of each categorical feature. Shapes `[cardinality, width]`.
-    pub(crate) tables: Vec<Vec<f32>>,
-    /// The layers after the first, the head last.
-    layers: Vec<Layer>,
+    tables: Vec<Vec<f32>>,
+    body: Body,
+    /// The layers between the first and the head.
+    hidden: Vec<Layer>,
+    head: Layer,
 }
 
 #[derive(Clone, Debug)]
@@ -50,16 +58,19 @@ struct Layer {
 /// Buffers for the hidden values of some rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scratch {
-    /// The layer that was computed last. Shape `[n_rows, width]`.
-    pub(crate) values: Vec<f32>,
+    /// The first layer's sums. Shape `[n_rows, width]`.
+    pub(crate) sums: Vec<f32>,
+    /// What was computed last. Shape `[n_rows, n]`.
+    values: Vec<f32>,
     next: Vec<f32>,
 }
 
 impl Network {
-    /// Folds the weights. Costs `Σ_k cardinality_k dim_k width` multiply-adds a member.
+    /// Makes weights ready to serve.
     pub fn new(weights: &Weights) -> Self {
         let architecture = weights.architecture().clone();
-        let members = (0..architecture.members).map(|member| Member::new(weights, member)).collect();
+        let shapes = architecture.members.iter().enumerate();
+        let members = shapes.map(|(member, shape)| Member::new(weights, member, shape)).collect();
         Self { architecture, members }
     }
 
@@ -96,33 +107,24 @@ impl Network {
 }
 
 impl Member {
-    fn new(weights: &Weights, member: usize) -> Self {
+    fn new(weights: &Weights, member: usize, shape: &architecture::Member) -> Self {
         let architecture = weights.architecture();
-        let first = weights.known(member, "layer.0.weight");
-        let width = architecture.hidden[0];
-        let (dense, mut blocks) = first.split_at(architecture.n_dense * width);
-        let mut tables = Vec::with_capacity(architecture.cardinalities.len());
-        for (index, dim) in architecture.embedding_dims.iter().enumerate() {
-            let (block, rest) = blocks.split_at(dim * width);
-            blocks = rest;
-            let embedding = weights.known(member, &format!("embedding.{index}.weight"));
-            let mut table = vec![0.0; embedding.len() / dim * width];
-            for (row, vector) in table.chunks_exact_mut(width).zip(embedding.chunks_exact(*dim)) {
-                for (value, addend) in vector.iter().zip(block.chunks_exact(width)) {
-                    add_scaled(row, *value, addend);
-                }
-            }
-            tables.push(table);
-        }
-        let layers = (1..=architecture.hidden.len()).map(|layer| Layer {
-            weight: weights.known(member, &format!("layer.{layer}.weight")).to_vec(),
-            bias: weights.known(member, &format!("layer.{layer}.bias")).to_vec(),
-        });
+        let tensor = |name: &str| weights.known(member, name).to_vec();
+        let layer =
+            |name: &str| Layer { weight: tensor(&format!("{name}.weight")), bias: tensor(&format!("{name}.bias")) };
+        let n_hidden = match &shape.body {
+            Body::Layers { widths } => widths.len(),
+            Body::Trees { .. } => 1,
+        };
+        let curve = |curve: usize| shape.curves.contains(&curve).then(|| tensor(&format!("first.curve.{curve}")));
         Self {
-            bias: weights.known(member, "layer.0.bias").to_vec(),
-            dense: dense.to_vec(),
-            tables,
-            layers: layers.collect(),
+            bias: tensor("first.bias"),
+            dense: tensor("first.dense"),
+            curves: (0..architecture.bins.len()).map(curve).collect(),
+            tables: (0..architecture.cardinalities.len()).map(|k| tensor(&format!("first.table.{k}"))).collect(),
+            body: shape.body.clone(),
+            hidden: (1..n_hidden).map(|index| layer(&format!("layer.{index}"))).collect(),
+            head: layer("head"),
         }
     }
 
@@ -133,17 +135,34 @@ impl Member {
         table.get(start..start + width).unwrap_or(&table[..width])
     }
 
-    /// The first layer with its ReLU, into `scratch.values`.
+    /// The addends at the two edges around a position on a curve, each with its share; a position beyond the ends counts as
+    /// the end. None for a curve that this member does not read.
+    pub(crate) fn on_curve(&self, curve: usize, position: f32) -> Option<[(f32, &[f32]); 2]> {
+        let (width, curve) = (self.bias.len(), self.curves[curve].as_ref()?);
+        let last_bin = curve.len() / width - 2;
+        let bin = (position as usize).min(last_bin);
+        let share = (position - bin as f32).clamp(0.0, 1.0);
+        let (low, high) = curve[bin * width..(bin + 2) * width].split_at(width);
+        Some([(1.0 - share, low), (share, high)])
+    }
+
+    /// The first layer's sums, into `scratch.sums`.
     fn first(&self, encoded: &Encoded, rows: Range<usize>, scratch: &mut Scratch) {
         let width = self.bias.len();
-        scratch.values.clear();
+        scratch.sums.clear();
         for row in rows {
-            scratch.values.extend_from_slice(&self.bias);
-            let start = scratch.values.len() - width;
-            let sum = &mut scratch.values[start..];
+            scratch.sums.extend_from_slice(&self.bias);
+            let start = scratch.sums.len() - width;
+            let sum = &mut scratch.sums[start..];
             for (value, addend) in encoded.dense.row(row).iter().zip(self.dense.chunks_exact(width)) {
                 if *value != 0.0 {
                     add_scaled(sum, *value, addend);
+                }
+            }
+            for (curve, position) in encoded.positions.row(row).iter().enumerate() {
+                let Some([(low_share, low), (high_share, high)]) = self.on_curve(curve, *position) else { continue };
+                for ((sum, low), high) in sum.iter_mut().zip(low).zip(high) {
+                    *sum += low_share * low + high_share * high;
                 }
             }
             for (feature, code) in encoded.codes.row(row).iter().enumerate() {
@@ -151,31 +170,63 @@ impl Member {
                     *value += addend;
                 }
             }
-            relu(sum);
         }
     }
 
-    /// The layers after the first on `scratch.values`, which holds `[n_rows, width]`; `out` gets `[n_rows, n_outputs]`.
+    /// What follows the first layer, on `scratch.sums`, which holds `[n_rows, width]`; `out` gets `[n_rows, n_outputs]`.
     pub(crate) fn rest(&self, n_rows: usize, by_product: bool, scratch: &mut Scratch, out: &mut [f32]) {
-        let (head, hidden) = self.layers.split_last().expect("every network has a head");
-        for layer in hidden {
-            scratch.next.resize(n_rows * layer.bias.len(), 0.0);
-            layer.apply(&scratch.values, n_rows, by_product, &mut scratch.next);
-            relu(&mut scratch.next);
-            std::mem::swap(&mut scratch.values, &mut scratch.next);
+        let (width, n_sums, n_outputs) = (self.bias.len(), self.body.n_sums(), self.head.bias.len());
+        for (out, sums) in out.chunks_exact_mut(n_outputs).zip(scratch.sums.chunks_exact(width)) {
+            out.copy_from_slice(&self.head.bias);
+            // Without a straight path there is nothing left to add.
+            out.iter_mut().zip(&sums[n_sums..]).for_each(|(out, straight)| *out += straight);
         }
-        head.apply(&scratch.values, n_rows, by_product, out);
+        scratch.values.clear();
+        scratch.sums.chunks_exact(width).for_each(|sums| scratch.values.extend_from_slice(&sums[..n_sums]));
+        match &self.body {
+            Body::Layers { .. } => {
+                silu(&mut scratch.values);
+                for layer in &self.hidden {
+                    scratch.next.clear();
+                    (0..n_rows).for_each(|_| scratch.next.extend_from_slice(&layer.bias));
+                    layer.add(&scratch.values, n_rows, by_product, &mut scratch.next);
+                    silu(&mut scratch.next);
+                    std::mem::swap(&mut scratch.values, &mut scratch.next);
+                }
+            }
+            Body::Trees { depth, .. } => {
+                sigmoid_of_twice(&mut scratch.values);
+                scratch.next.clear();
+                for answers in scratch.values.chunks_exact(*depth) {
+                    push_leaves(answers, &mut scratch.next);
+                }
+                std::mem::swap(&mut scratch.values, &mut scratch.next);
+            }
+        }
+        self.head.add(&scratch.values, n_rows, by_product, out);
+    }
+}
+
+/// Appends the share with which a row reaches each leaf of a tree: products of the answers and their opposites, the last
+/// question's yes before its no.
+fn push_leaves(answers: &[f32], leaves: &mut Vec<f32>) {
+    let start = leaves.len();
+    leaves.push(1.0);
+    for answer in answers {
+        let end = leaves.len();
+        for leaf in start..end {
+            let reached = leaves[leaf];
+            leaves[leaf] = reached * answer;
+            leaves.push(reached * (1.0 - answer));
+        }
     }
 }
 
 impl Layer {
-    /// `out = input weight + bias`, for `input` of `[n_rows, n_in]`.
-    fn apply(&self, input: &[f32], n_rows: usize, by_product: bool, out: &mut [f32]) {
+    /// `out += input weight`, for `input` of `[n_rows, n_in]`.
+    fn add(&self, input: &[f32], n_rows: usize, by_product: bool, out: &mut [f32]) {
         let n_out = self.bias.len();
         let n_in = self.weight.len() / n_out;
-        for row in out.chunks_exact_mut(n_out) {
-            row.copy_from_slice(&self.bias);
-        }
         let views = (
             ArrayView2::from_shape((n_rows, n_in), input),
             ArrayView2::from_shape((n_in, n_out), &self.weight),
@@ -185,11 +236,14 @@ impl Layer {
             return general_mat_mul(1.0, &input, &weight, 1.0, &mut out);
         }
         for (input, out) in input.chunks_exact(n_in).zip(out.chunks_exact_mut(n_out)) {
-            for (value, weight) in input.iter().zip(self.weight.chunks_exact(n_out)) {
-                // ReLU leaves about half of the values at zero.
-                if *value != 0.0 {
-                    add_scaled(out, *value, weight);
-                }
+            let (inputs, input_rest) = input.as_chunks::<INPUTS_TOGETHER>();
+            let weights = self.weight.chunks_exact(INPUTS_TOGETHER * n_out);
+            let weight_rest = weights.remainder();
+            for (values, weights) in inputs.iter().zip(weights) {
+                add_together(out, values, weights);
+            }
+            for (value, weight) in input_rest.iter().zip(weight_rest.chunks_exact(n_out)) {
+                add_scaled(out, *value, weight);
             }
         }
     }
@@ -201,9 +255,20 @@ fn add_scaled(sum: &mut [f32], scale: f32, addend: &[f32]) {
     }
 }
 
-/// The activation after each hidden layer.
-pub(crate) fn relu(values: &mut [f32]) {
-    for value in values {
-        *value = value.max(0.0);
+/// `sum += values weights`, for `weights` of `[INPUTS_TOGETHER, sum.len()]`.
+fn add_together(sum: &mut [f32], values: &[f32; INPUTS_TOGETHER], weights: &[f32]) {
+    let n_out = sum.len();
+    let [a, b, c, d, e, f, g, h] = values;
+    let (wa, rest) = weights.split_at(n_out);
+    let (wb, rest) = rest.split_at(n_out);
+    let (wc, rest) = rest.split_at(n_out);
+    let (wd, rest) = rest.split_at(n_out);
+    let (we, rest) = rest.split_at(n_out);
+    let (wf, rest) = rest.split_at(n_out);
+    let (wg, wh) = rest.split_at(n_out);
+    for (index, sum) in sum.iter_mut().enumerate() {
+        let first = a * wa[index] + b * wb[index] + (c * wc[index] + d * wd[index]);
+        let second = e * we[index] + f * wf[index] + (g * wg[index] + h * wh[index]);
+        *sum += first + second;
     }
 }

@@ -4,8 +4,8 @@ use features::{Encoded, Encoder, Layout, Slot, TargetCode};
 use spec::{Batch, BatchBuilder, Origin, Record, Spec, Task, Transform, Value};
 
 use crate::architecture::n_outputs;
-use crate::response::Response;
-use crate::{Error, Network, Predictions, Weights};
+use crate::response::{Response, intervals};
+use crate::{Architecture, Error, Network, Predictions, Readout, Weights};
 
 /// A version that is ready to answer: spec, encoder and network, known to fit each other.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub struct Predictor {
     spec: Arc<Spec>,
     encoder: Encoder,
     network: Network,
+    readout: Readout,
 }
 
 impl Predictor {
@@ -33,9 +34,9 @@ impl Predictor {
     pub fn new(spec: Arc<Spec>, encoder: Encoder, weights: &Weights) -> Result<Self, Error> {
         encoder.check(&spec).map_err(Error::Encoder)?;
         check_features(&spec, &encoder)?;
-        check_target(&spec, encoder.target())?;
+        check_target(&spec, encoder.target(), weights.architecture())?;
         check_inputs(&spec, encoder.layout(), weights)?;
-        Ok(Self { spec, encoder, network: Network::new(weights) })
+        Ok(Self { spec, encoder, network: Network::new(weights), readout: weights.readout().clone() })
     }
 
     /// The spec of the version.
@@ -76,8 +77,37 @@ impl Predictor {
         self.response().predictions(&self.network.outputs(encoded), encoded.n_rows())
     }
 
+    /// What stands between the members' mean and the answer.
+    pub fn readout(&self) -> &Readout {
+        &self.readout
+    }
+
+    /// The prediction intervals around a regression's answers, lower and upper end in target units. None for a version
+    /// without them, and for probabilities.
+    pub fn intervals(&self, predictions: &Predictions) -> Option<Vec<[f64; 2]>> {
+        match (predictions, &self.readout.interval) {
+            (Predictions::Numbers(numbers), Some(interval)) => {
+                Some(intervals(self.encoder.target(), interval, numbers))
+            }
+            _ => None,
+        }
+    }
+
+    /// The class that each row is called, as an index into the spec's classes: the most likely one or, where a binary
+    /// version has a threshold, the positive one from there on. Empty for numbers.
+    pub fn classes(&self, predictions: &Predictions) -> Vec<usize> {
+        match (predictions, self.readout.threshold) {
+            (Predictions::Probabilities(probabilities), Some(threshold)) => {
+                let positive = self.spec.positive_index();
+                let of_positive = probabilities.column(positive).into_iter();
+                of_positive.map(|p| if *p >= threshold { positive } else { 1 - positive }).collect()
+            }
+            _ => predictions.classes(),
+        }
+    }
+
     pub(crate) fn response(&self) -> Response {
-        Response::new(self.encoder.target(), self.spec.task, self.network.architecture().n_outputs)
+        Response::new(self.encoder.target(), self.spec.task, self.network.architecture(), &self.readout)
     }
 }
 
@@ -91,7 +121,7 @@ fn mismatch<T>(message: String) -> Result<T, Error> {
 fn check_features(spec: &Spec, encoder: &Encoder) -> Result<(), Error> {
     let (features, slots) = (spec.features(), encoder.slots());
     let layout = encoder.layout();
-    let (mut dense_end, mut n_codes) = (0, 0);
+    let (mut dense_end, mut n_curves, mut n_codes) = (0, 0, 0);
     for (feature, slot) in features.iter().zip(slots) {
         let sources = match feature.origin {
             Origin::Raw(index) => vec![index],
@@ -101,25 +131,39 @@ fn check_features(spec: &Spec, encoder: &Encoder) -> Result<(), Error> {
             return mismatch(format!("`{}` is made of other columns in the encoder than in the spec", slot.name));
         }
         match slot.slot {
-            Slot::Dense { start, len } if start == dense_end => dense_end = start.saturating_add(len),
+            Slot::Number { start, len, first_curve, n_curves: of_slot }
+                if start == dense_end && first_curve == n_curves =>
+            {
+                dense_end = start.saturating_add(len);
+                n_curves = n_curves.saturating_add(of_slot);
+            }
             Slot::Code { index } if index == n_codes => n_codes += 1,
             _ => return mismatch(format!("`{}` does not follow the feature before it in the encoder", slot.name)),
         }
     }
-    if dense_end != layout.n_dense || n_codes != layout.cardinalities.len() {
+    if dense_end != layout.n_dense || n_curves != layout.bins.len() || n_codes != layout.cardinalities.len() {
         return mismatch("the encoder's features do not fill its layout".to_owned());
     }
     Ok(())
 }
 
-fn check_target(spec: &Spec, target: &TargetCode) -> Result<(), Error> {
+fn check_target(spec: &Spec, target: &TargetCode, architecture: &Architecture) -> Result<(), Error> {
     match target {
-        TargetCode::Number { log, .. } => {
+        TargetCode::Number { plain, log } => {
             if spec.task != Task::Regression {
                 return mismatch("the encoder's target is a number, the spec's a class".to_owned());
             }
-            if *log != (spec.target.transform == Transform::Log) {
+            let scales = (plain.is_some(), log.is_some());
+            let fits = match spec.target.transform {
+                Transform::Auto => scales.0,
+                Transform::None => scales == (true, false),
+                Transform::Log => scales == (false, true),
+            };
+            if !fits {
                 return mismatch("the encoder's target is on another scale than the spec's".to_owned());
+            }
+            if architecture.members.iter().any(|member| !(if member.log { scales.1 } else { scales.0 })) {
+                return mismatch("a member of the network is on a scale that the encoder's target lacks".to_owned());
             }
         }
         TargetCode::Classes { labels, positive } => {
@@ -139,6 +183,10 @@ fn check_inputs(spec: &Spec, layout: &Layout, weights: &Weights) -> Result<(), E
     if architecture.n_dense != layout.n_dense {
         let (network, encoder) = (architecture.n_dense, layout.n_dense);
         return mismatch(format!("the network reads {network} dense inputs, the encoder gives {encoder}"));
+    }
+    if architecture.bins != layout.bins {
+        let (network, encoder) = (&architecture.bins, &layout.bins);
+        return mismatch(format!("the network has curves of {network:?} bins, the encoder gives {encoder:?}"));
     }
     if architecture.cardinalities != layout.cardinalities {
         let (network, encoder) = (&architecture.cardinalities, &layout.cardinalities);

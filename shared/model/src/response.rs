@@ -2,7 +2,7 @@ use features::TargetCode;
 use ndarray::{Array2, ArrayView1};
 use spec::{Space, Task};
 
-use crate::Error;
+use crate::{Architecture, Calibration, Error, Interval, Readout};
 
 /// What each probability is lifted by, so that all lie strictly between 0 and 1: `p -> (1 - K e) p + e` for `K` classes.
 ///
@@ -49,21 +49,31 @@ fn most_likely(probabilities: &ArrayView1<'_, f64>) -> usize {
     best
 }
 
-/// From the heads' outputs to answers, in double precision: each member's response, then their mean.
+/// From the heads' outputs to answers, in double precision: each member's response, then their mean by the readout's blend,
+/// then its calibration.
 ///
-/// Binary: `mean_m sigmoid(z_m)`. Multiclass: `mean_m softmax(z_m)`. Regression: `decode(mean_m z_m)`.
+/// Binary: `Σ_m w_m sigmoid(z_m)`, calibrated. Multiclass: `Σ_m w_m softmax(z_m)`, calibrated. Regression:
+/// `Σ_m w_m decode_m(z_m)`, each member on its own scale.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     target: TargetCode,
     task: Task,
     n_outputs: usize,
+    /// Per member, how much it counts and whether it learnt the target's logarithm.
+    members: Vec<(f64, bool)>,
+    calibration: Option<Calibration>,
     /// Probabilities of one member.
     softmax: Vec<f64>,
 }
 
 impl Response {
-    pub(crate) fn new(target: &TargetCode, task: Task, n_outputs: usize) -> Self {
-        Self { target: target.clone(), task, n_outputs, softmax: vec![0.0; n_outputs] }
+    pub(crate) fn new(target: &TargetCode, task: Task, architecture: &Architecture, readout: &Readout) -> Self {
+        let n_outputs = architecture.n_outputs;
+        let even = 1.0 / architecture.members.len() as f64;
+        let shares = (0..).map(|member| readout.blend.as_ref().map_or(even, |blend| blend[member]));
+        let members = shares.zip(&architecture.members).map(|(share, member)| (share, member.log)).collect();
+        let calibration = readout.calibration.clone();
+        Self { target: target.clone(), task, n_outputs, members, calibration, softmax: vec![0.0; n_outputs] }
     }
 
     /// All rows' predictions from outputs of shape `[members, n_rows, n_outputs]`.
@@ -98,34 +108,33 @@ impl Response {
     /// class's, or the number in target units. Shape `[n_outputs]`.
     pub(crate) fn answer(&mut self, outputs: &[f32], n_rows: usize, row: usize, answer: &mut [f64]) {
         let width = self.n_outputs;
-        let members = outputs.chunks_exact(n_rows * width).map(|member| &member[row * width..(row + 1) * width]);
-        let n_members = members.len() as f64;
+        let outputs = outputs.chunks_exact(n_rows * width).map(|member| &member[row * width..(row + 1) * width]);
         answer.fill(0.0);
-        match self.task {
-            Task::Binary => {
-                let mean = members.map(|logit| sigmoid(f64::from(logit[0]))).sum::<f64>() / n_members;
-                answer[0] = lift(mean, 2);
-            }
-            Task::Multiclass => {
-                for logits in members {
-                    softmax(logits, &mut self.softmax);
-                    answer.iter_mut().zip(&self.softmax).for_each(|(sum, probability)| *sum += probability);
+        for (outputs, (share, log)) in outputs.zip(&self.members) {
+            match self.task {
+                Task::Binary => answer[0] += share * sigmoid(f64::from(outputs[0])),
+                Task::Multiclass => {
+                    softmax(outputs, &mut self.softmax);
+                    answer.iter_mut().zip(&self.softmax).for_each(|(sum, probability)| *sum += share * probability);
                 }
-                answer.iter_mut().for_each(|sum| *sum = lift(*sum / n_members, width));
-            }
-            Task::Regression => {
-                let mean = members.map(|value| f64::from(value[0])).sum::<f64>() / n_members;
-                answer[0] = self.number(mean);
+                Task::Regression => answer[0] += share * self.target.decode(f64::from(outputs[0]), *log),
             }
         }
-    }
-
-    /// The number in target units of a standardised value; a far extrapolation stays finite and, on a logarithmic scale,
-    /// above zero.
-    fn number(&self, standardised: f64) -> f64 {
-        match &self.target {
-            TargetCode::Number { log: true, .. } => self.target.decode(standardised).clamp(f64::MIN_POSITIVE, f64::MAX),
-            target => target.decode(standardised).clamp(f64::MIN, f64::MAX),
+        match self.task {
+            Task::Binary => {
+                answer[0] = lift(answer[0], 2);
+                if let Some(calibration) = &self.calibration {
+                    answer[0] = lift(calibration.of_binary(answer[0]), 2);
+                }
+            }
+            Task::Multiclass => {
+                answer.iter_mut().for_each(|sum| *sum = lift(*sum, width));
+                if let Some(calibration) = &self.calibration {
+                    calibration.of_classes(answer);
+                    answer.iter_mut().for_each(|probability| *probability = lift(*probability, width));
+                }
+            }
+            Task::Regression => answer[0] = self.target.bounded(answer[0]),
         }
     }
 
@@ -137,6 +146,53 @@ impl Response {
             (Space::Probability | Space::Target, _) => {}
         }
     }
+}
+
+impl Calibration {
+    /// Corrects probabilities of shape `[n_rows, n_classes]`; `positive` is the class whose probability a binary network
+    /// answers, none for several classes.
+    pub fn calibrate(&self, probabilities: &Array2<f64>, positive: Option<usize>) -> Array2<f64> {
+        let mut calibrated = probabilities.clone();
+        for mut row in calibrated.rows_mut() {
+            match positive {
+                Some(positive) => {
+                    let probability = lift(self.of_binary(row[positive]), 2);
+                    row.fill(1.0 - probability);
+                    row[positive] = probability;
+                }
+                None => {
+                    let mut classes = row.to_vec();
+                    self.of_classes(&mut classes);
+                    row.iter_mut().zip(classes).for_each(|(out, p)| *out = lift(p, self.shifts.len()));
+                }
+            }
+        }
+        calibrated
+    }
+
+    fn of_binary(&self, probability: f64) -> f64 {
+        sigmoid(self.slope * (probability / (1.0 - probability)).ln() + self.shifts[0])
+    }
+
+    fn of_classes(&self, probabilities: &mut [f64]) {
+        for (probability, shift) in probabilities.iter_mut().zip(&self.shifts) {
+            *probability = self.slope * probability.ln() + shift;
+        }
+        let largest = probabilities.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut sum = 0.0;
+        for probability in &mut *probabilities {
+            *probability = (*probability - largest).exp();
+            sum += *probability;
+        }
+        probabilities.iter_mut().for_each(|probability| *probability /= sum);
+    }
+}
+
+/// Prediction intervals around answers in target units.
+pub(crate) fn intervals(target: &TargetCode, interval: &Interval, numbers: &[f64]) -> Vec<[f64; 2]> {
+    let log = target.is_log();
+    let around = |number: &f64| interval.around(target.standardise(*number, log)).map(|end| target.decode(end, log));
+    numbers.iter().map(around).collect()
 }
 
 /// Makes sure that a task has explanations in these units.

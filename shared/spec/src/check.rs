@@ -60,7 +60,7 @@ impl<'a> Check<'a> {
             }
             return;
         }
-        if target.transform != Transform::None {
+        if target.transform != Transform::Auto {
             self.error("/target/transform", "classes have no logarithm", "Remove it, or use `task: regression`");
         }
         let distinct: HashSet<&String> = target.classes.iter().collect();
@@ -314,6 +314,29 @@ impl<'a> Check<'a> {
         if !(1..=4096).contains(&train.hidden) {
             self.error("/train/hidden", "the layer is of no sensible width", "Write 1 to 4096");
         }
+        if !(1..=1024).contains(&train.bins) {
+            self.error("/train/bins", "the curve is of no sensible detail", "Write 1 to 1024");
+        }
+        if train.epochs.is_some_and(|epochs| !(1..=10_000).contains(&epochs)) {
+            self.error("/train/epochs", "no fit has so many epochs", "Write 1 to 10000");
+        }
+        if train.batch_rows.is_some_and(|rows| !(1..=65_536).contains(&rows)) {
+            self.error("/train/batch_rows", "the step is of no sensible size", "Write 1 to 65536");
+        }
+        if !(train.learning_rate > 0.0 && train.learning_rate.is_finite()) {
+            self.error("/train/learning_rate", "nothing is learnt at this rate", "Write a number above 0");
+        }
+        if train.weight_decay.is_some_and(|decay| !(decay >= 0.0 && decay.is_finite())) {
+            self.error("/train/weight_decay", "weights cannot decay like this", "Write a number from 0");
+        }
+        if train.kinds.is_empty() || (1..train.kinds.len()).any(|end| train.kinds[..end].contains(&train.kinds[end])) {
+            self.error("/train/kinds", "no kind of member is there, or one twice", "Name one to three, each once");
+        }
+        for (pointer, share) in [("/train/dropout", train.dropout), ("/train/label_smoothing", train.label_smoothing)] {
+            if share.is_some_and(|share| !(0.0..1.0).contains(&share)) {
+                self.error(pointer, "it is not a share that leaves anything", "Write a number from 0 and below 1");
+            }
+        }
         if train.budget_s == 0 {
             self.error("/train/budget_s", "no fit ends in no time", "Write a number of seconds");
         }
@@ -332,6 +355,9 @@ impl<'a> Check<'a> {
 
     fn serve(&mut self) {
         let (task, serve) = (self.spec.task, &self.spec.serve);
+        if !(serve.interval > 0.0 && serve.interval < 1.0) {
+            self.error("/serve/interval", "it is not a share of rows", "Write a number between 0 and 1");
+        }
         if task == Task::Multiclass && !serve.bands.is_empty() {
             self.error("/serve/bands", "several classes have no single number to band", "Remove them");
         }

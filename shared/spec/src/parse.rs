@@ -121,7 +121,7 @@ impl Spec {
     pub fn metric(&self) -> Metric {
         self.train.metric.unwrap_or(match (self.task, self.target.transform) {
             (Task::Regression, Transform::Log) => Metric::MaeLog,
-            (Task::Regression, Transform::None) => Metric::Rmse,
+            (Task::Regression, Transform::Auto | Transform::None) => Metric::Rmse,
             _ => Metric::LogLoss,
         })
     }

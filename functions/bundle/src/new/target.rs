@@ -11,7 +11,7 @@ const MAX_NUMBER_CLASSES: usize = 20;
 const MIN_ROWS_PER_CLASS: usize = 10;
 /// Most classes that text is taken for.
 const MAX_TEXT_CLASSES: usize = 100;
-/// Skewness beyond which a positive target is learnt as its logarithm; 1 is usually called high.
+/// Skewness beyond which a positive target is looked at by its logarithm; 1 is usually called high.
 const MAX_SKEWNESS: f64 = 1.0;
 
 /// The task, the target's declaration, and the target of each row for finding leaks.
@@ -29,8 +29,8 @@ pub(super) struct Goal {
 pub(super) enum GoalKind {
     /// Classes in order, which is positive, and per row the class.
     Classes { classes: Vec<String>, positive: Option<usize>, of_row: Vec<Option<usize>> },
-    /// Per row the number, NaN where missing; of the logarithm where that is learnt.
-    Number { values: Vec<f64>, log: bool },
+    /// Per row the number, NaN where missing; of the logarithm where that is less skewed.
+    Number { values: Vec<f64> },
 }
 
 impl Goal {
@@ -50,7 +50,6 @@ impl Goal {
                 let positive = positive.map(|index| format!(", positive: {}", scalar(&classes[index])));
                 format!(", classes: [{}]{}", list.join(", "), positive.unwrap_or_default())
             }
-            GoalKind::Number { log: true, .. } => ", transform: log".to_owned(),
             GoalKind::Number { .. } => String::new(),
         }
     }
@@ -89,12 +88,12 @@ fn of_numbers(numbers: &[f64]) -> Result<Goal, String> {
     let (low, high) = (distinct[0], distinct[distinct.len() - 1]);
     let log = low > 0.0 && skew > MAX_SKEWNESS;
     let why = match log {
-        true => format!("; all above 0 and skewed to the right ({skew:.1}), so learnt as its logarithm"),
+        true => format!("; all above 0 and skewed to the right ({skew:.1}): learnt as it is and by its logarithm"),
         false => String::new(),
     };
     let values = if log { numbers.iter().map(|number| number.ln()).collect() } else { numbers.to_vec() };
     Ok(Goal {
-        kind: GoalKind::Number { values, log },
+        kind: GoalKind::Number { values },
         task_comment: format!("{} different numbers", counted(distinct.len())),
         comment: format!("{} to {}{why}{}", number(low), number(high), missing(numbers.len() - n_present)),
     })

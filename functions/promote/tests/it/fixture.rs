@@ -3,10 +3,10 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use features::{Encoder, TargetCode};
+use features::{Encoder, Standard, TargetCode};
 use host::Host;
 use http_body_util::BodyExt;
-use model::{Architecture, Weights};
+use model::{Architecture, Member, Weights};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use registry::{BatchManifest, BatchStatus, Check, Origin, Part, Registry, VersionId};
@@ -109,16 +109,24 @@ impl Fixture {
     pub(crate) async fn publish_with(&self, spec_text: &str, slope: f64, offset: f64, batch: &str) -> VersionId {
         let spec = Spec::parse(spec_text).unwrap();
         let encoder = Encoder::fit(&spec, &line(0, 400, 2.0)).unwrap();
-        let TargetCode::Number { scale, .. } = encoder.target() else { panic!("a regression") };
+        let TargetCode::Number { plain: Some(Standard { scale, .. }), .. } = encoder.target() else {
+            panic!("a regression")
+        };
         let (slope, offset) = ((slope / scale) as f32, (offset / scale) as f32);
-        let architecture = Architecture::new(encoder.layout(), vec![2], 1, 1);
-        let tensors = [
-            ("member.0.layer.0.weight", vec![1.0, -1.0]),
-            ("member.0.layer.0.bias", vec![0.0, 0.0]),
-            ("member.0.layer.1.weight", vec![slope, -slope]),
-            ("member.0.layer.1.bias", vec![offset]),
-        ];
-        let tensors = tensors.map(|(name, values)| (name.to_owned(), values)).into();
+        let body = model::Body::Layers { widths: vec![2] };
+        let member = Member { curves: Vec::new(), body, straight: false, log: false };
+        let architecture = Architecture::new(encoder.layout(), 1).with(vec![member.clone()]);
+        // The difference of SiLU on both signs of a number is the number.
+        let tensors = architecture.member_tensors(&member).into_iter().map(|(name, shape)| {
+            let values = match name.as_str() {
+                "first.dense" => vec![1.0, -1.0],
+                "head.weight" => vec![slope, -slope],
+                "head.bias" => vec![offset],
+                _ => vec![0.0; shape.iter().product()],
+            };
+            (format!("member.0.{name}"), values)
+        });
+        let tensors = tensors.collect();
         let weights = Weights::new(architecture, tensors).unwrap().to_bytes().unwrap();
         let parts = vec![
             (Part::Spec, spec_text.to_owned().into()),

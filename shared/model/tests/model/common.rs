@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use features::Encoder;
-use model::{Architecture, Predictor, Weights};
+use model::{Architecture, Body, Member, Predictor, Weights};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spec::{Batch, BatchBuilder, Kind, Spec, Task, Value};
@@ -31,7 +31,6 @@ derive:
   region: {{first_word: city}}
   month: {{month: sold}}
   large: {{bucket: {{column: size, edges: [100, 200]}}}}
-train: {{hidden: 24, members: 3}}
 "
     ))
     .expect("a good spec")
@@ -64,13 +63,24 @@ fn level(text: &str) -> Value {
     Value::Level(text.to_owned())
 }
 
+/// A member of each kind: layers over all curves with a straight path, layers over one curve, trees.
+pub(crate) fn architecture(spec: &Spec, encoder: &Encoder) -> Architecture {
+    let (curves, log): (Vec<usize>, _) = ((0..encoder.layout().bins.len()).collect(), encoder.target().is_log());
+    let layers = Body::Layers { widths: vec![24, 16] };
+    let trees = Body::Trees { trees: 6, depth: 3 };
+    Architecture::of_spec(spec, encoder.layout()).with(vec![
+        Member { curves: curves.clone(), body: layers.clone(), straight: true, log },
+        Member { curves: curves[..1].to_vec(), body: layers, straight: false, log: encoder.target().has_log() },
+        Member { curves, body: trees, straight: true, log },
+    ])
+}
+
 pub(crate) fn random_weights(architecture: Architecture, seed: u64) -> Weights {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut tensors = std::collections::BTreeMap::new();
-    for member in 0..architecture.members {
-        for (name, shape) in architecture.member_tensors() {
-            let scale =
-                if shape.len() == 2 && !name.starts_with("embedding") { (6.0 / shape[0] as f32).sqrt() } else { 1.0 };
+    for (member, of_member) in architecture.members.iter().enumerate() {
+        for (name, shape) in architecture.member_tensors(of_member) {
+            let scale = if name.starts_with("first.") { 1.0 } else { (6.0 / shape[0] as f32).sqrt() };
             let values = (0..shape.iter().product()).map(|_| scale * rng.random_range(-1.0_f32..1.0)).collect();
             tensors.insert(format!("member.{member}.{name}"), values);
         }
@@ -82,7 +92,7 @@ pub(crate) fn parts(target: &str) -> (Arc<Spec>, Encoder, Weights) {
     let spec = spec(target);
     assert_eq!(spec.columns["sold"].kind, Kind::Time);
     let encoder = Encoder::fit(&spec, &rows(&spec, 300, 1)).unwrap();
-    let weights = random_weights(Architecture::of_spec(&spec, encoder.layout()), 2);
+    let weights = random_weights(architecture(&spec, &encoder), 2);
     assert_eq!(weights.architecture().n_outputs, if spec.task == Task::Multiclass { 4 } else { 1 });
     (Arc::new(spec), encoder, weights)
 }

@@ -1,35 +1,68 @@
 //! The serving pass against the plain definition, and against itself in other batches.
 
-use crate::common::{TARGETS, parts, predictor, random_weights, rows, spec};
+use crate::common::{TARGETS, architecture, parts, predictor, random_weights, rows, spec};
 use features::{Encoded, Encoder};
-use model::{Architecture, Error, Network, Predictions, Predictor, Weights};
+use model::{Architecture, Body, Error, Network, Predictions, Predictor, Weights};
 use std::sync::Arc;
 
 /// One row through one member, written from the definition in double precision.
 fn plain(weights: &Weights, member: usize, encoded: &Encoded, row: usize) -> Vec<f64> {
     let tensor = |name: &str| weights.tensor(member, name).unwrap();
     let architecture = weights.architecture();
-    let mut values: Vec<f64> = encoded.dense.row(row).iter().map(|value| f64::from(*value)).collect();
-    for (index, dim) in architecture.embedding_dims.iter().enumerate() {
-        let code = encoded.codes[[row, index]] as usize;
-        let embedding = tensor(&format!("embedding.{index}.weight"));
-        values.extend(embedding[code * dim..(code + 1) * dim].iter().map(|value| f64::from(*value)));
+    let sigmoid = |sum: f64| 1.0 / (1.0 + (-sum).exp());
+    let shape = &architecture.members[member];
+    let mut values: Vec<f64> = tensor("first.bias").iter().map(|value| f64::from(*value)).collect();
+    let width = values.len();
+    let mut add = |share: f64, tensor: &[f32], row: usize| {
+        let addend = &tensor[row * width..(row + 1) * width];
+        values.iter_mut().zip(addend).for_each(|(sum, addend)| *sum += share * f64::from(*addend));
+    };
+    for (input, value) in encoded.dense.row(row).iter().enumerate() {
+        add(f64::from(*value), tensor("first.dense"), input);
     }
-    for layer in 0..=architecture.hidden.len() {
-        let (weight, bias) = (tensor(&format!("layer.{layer}.weight")), tensor(&format!("layer.{layer}.bias")));
+    for index in &shape.curves {
+        let position = f64::from(encoded.positions[[row, *index]]);
+        for edge in 0..=architecture.bins[*index] {
+            let share = (1.0 - (position - edge as f64).abs()).max(0.0);
+            add(share, tensor(&format!("first.curve.{index}")), edge);
+        }
+    }
+    for index in 0..architecture.cardinalities.len() {
+        add(1.0, tensor(&format!("first.table.{index}")), encoded.codes[[row, index]] as usize);
+    }
+    let straight = values.split_off(shape.body.n_sums());
+    let linear = |values: &[f64], name: &str| -> Vec<f64> {
+        let (weight, bias) = (tensor(&format!("{name}.weight")), tensor(&format!("{name}.bias")));
         let sum = |out: usize| {
             let products = values.iter().enumerate().map(|(i, value)| value * f64::from(weight[i * bias.len() + out]));
             products.sum::<f64>() + f64::from(bias[out])
         };
-        let sums = (0..bias.len()).map(sum);
-        values =
-            if layer < architecture.hidden.len() { sums.map(|sum| sum.max(0.0)).collect() } else { sums.collect() };
-    }
-    values
+        (0..bias.len()).map(sum).collect()
+    };
+    let silu = |values: &[f64]| values.iter().map(|sum| sum * sigmoid(*sum)).collect::<Vec<f64>>();
+    let last = match &shape.body {
+        Body::Layers { widths } => {
+            (1..widths.len()).fold(silu(&values), |values, layer| silu(&linear(&values, &format!("layer.{layer}"))))
+        }
+        Body::Trees { trees, depth } => {
+            let answers: Vec<f64> = values.iter().map(|sum| sigmoid(2.0 * sum)).collect();
+            let leaves = (0..*trees).flat_map(|tree| (0..1_usize << depth).map(move |leaf| (tree, leaf)));
+            // The bits of a leaf's number say no to the questions, the first in the lowest.
+            let reached = |(tree, leaf): (usize, usize)| {
+                let answer = |question: usize| answers[tree * depth + question];
+                let share =
+                    |question| if leaf >> question & 1 == 1 { 1.0 - answer(question) } else { answer(question) };
+                (0..*depth).map(share).product::<f64>()
+            };
+            leaves.map(reached).collect()
+        }
+    };
+    let outputs = linear(&last, "head");
+    outputs.iter().enumerate().map(|(output, sum)| sum + straight.get(output).copied().unwrap_or(0.0)).collect()
 }
 
 #[test]
-fn folding_changes_nothing() {
+fn the_pass_is_the_definition() {
     for target in TARGETS {
         let (spec, encoder, weights) = parts(target);
         for n_rows in [1, 7, 8, 600] {
@@ -82,9 +115,9 @@ fn probabilities_lie_strictly_inside_and_sum_to_one() {
         let architecture = weights.architecture().clone();
         // Heads a thousand times as steep: every row is certain.
         let mut tensors = std::collections::BTreeMap::new();
-        for member in 0..architecture.members {
-            for (name, _) in architecture.member_tensors() {
-                let scale = if name == "layer.2.weight" { 1000.0 } else { 1.0 };
+        for (member, shape) in architecture.members.iter().enumerate() {
+            for (name, _) in architecture.member_tensors(shape) {
+                let scale = if name == "head.weight" { 1000.0 } else { 1.0 };
                 let values = weights.tensor(member, &name).unwrap().iter().map(|value| value * scale).collect();
                 tensors.insert(format!("member.{member}.{name}"), values);
             }
@@ -147,7 +180,7 @@ fn no_rows_have_no_answers() {
 fn levels_never_seen_are_answered() {
     let spec = Arc::new(spec(TARGETS[2]));
     let encoder = Encoder::fit(&spec, &rows(&spec, 50, 1)).unwrap();
-    let weights = random_weights(Architecture::of_spec(&spec, encoder.layout()), 1);
+    let weights = random_weights(architecture(&spec, &encoder), 1);
     let predictor = Predictor::new(spec, encoder, &weights).unwrap();
     let row = serde_json::json!({"rooms": 2, "city": "atlantis", "new": true, "sold": "2020-01-01"});
     let record = predictor.spec().record(&row).unwrap();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use features::Encoder;
-use model::{Architecture, Weights};
+use model::{Architecture, Body, Member, Weights};
 use registry::{Action, Move, Part, Registry, VersionId};
 use spec::{Batch, BatchBuilder, Kind, Spec, Value};
 
@@ -113,11 +113,13 @@ pub(crate) fn parts(spec: &str, seed: u64) -> Vec<(Part, Bytes)> {
     let parsed = Spec::parse(spec).unwrap();
     let train = rows(&parsed, 300, 1);
     let encoder = Encoder::fit(&parsed, &train).unwrap();
-    let architecture = Architecture::of_spec(&parsed, encoder.layout());
+    let body = Body::Layers { widths: vec![8, 8] };
+    let member = Member { curves: (0..encoder.layout().bins.len()).collect(), body, straight: false, log: true };
+    let architecture = Architecture::of_spec(&parsed, encoder.layout()).with(vec![member; 2]);
     let mut draw = Draw(seed);
     let mut tensors = BTreeMap::new();
-    for member in 0..architecture.members {
-        for (name, shape) in architecture.member_tensors() {
+    for (member, of_member) in architecture.members.iter().enumerate() {
+        for (name, shape) in architecture.member_tensors(of_member) {
             let scale = if shape.len() == 2 { (3.0 / shape[0] as f64).sqrt() } else { 0.5 };
             let values = (0..shape.iter().product()).map(|_| (scale * (2.0 * draw.unit() - 1.0)) as f32).collect();
             tensors.insert(format!("member.{member}.{name}"), values);

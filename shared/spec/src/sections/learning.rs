@@ -102,14 +102,54 @@ pub struct Train {
     /// `mae_log` for numbers learnt as logarithms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<Metric>,
-    /// Networks that are averaged.
+    /// Kinds of networks that are averaged, each as much as the rows say.
+    #[serde(default = "default_kinds")]
+    #[schemars(length(min = 1))]
+    pub kinds: Vec<MemberKind>,
+    /// Networks of each kind; each holds out another fifth of the rows.
     #[serde(default = "default_members")]
     #[schemars(range(min = 1, max = 64))]
     pub members: usize,
-    /// Width of each of the two hidden layers.
+    /// Width of each of the two hidden layers; trees ask twice as many questions.
     #[serde(default = "default_hidden")]
     #[schemars(range(min = 1, max = 4096))]
     pub hidden: usize,
+    /// Most bins of a number's fine curve.
+    #[serde(default = "default_bins")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub bins: usize,
+    /// Times that a member sees its rows. Default: as many as the number of rows asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub epochs: Option<usize>,
+    /// Rows per step. Default: more for more rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65536))]
+    pub batch_rows: Option<usize>,
+    /// Highest learning rate of the schedule, above 0.
+    #[serde(default = "default_learning_rate")]
+    pub learning_rate: f64,
+    /// Decoupled weight decay per step, in units of the learning rate; 0 and up. Default: by kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// Share of hidden values that are dropped in each step; from 0, below 1. Default: by kind and task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f64>,
+    /// Share of a class's certainty that is spread over all classes while learning; from 0, below 1. Default: by kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_smoothing: Option<f64>,
+}
+
+/// A kind of network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberKind {
+    /// Two hidden layers over curves of at most 16 bins.
+    Coarse,
+    /// Two hidden layers over those and over curves of up to `bins` bins.
+    Fine,
+    /// Soft oblivious trees over curves of at most 16 bins.
+    Trees,
 }
 
 impl Default for Train {
@@ -119,8 +159,16 @@ impl Default for Train {
             seed: default_seed(),
             budget_s: default_budget_s(),
             metric: None,
+            kinds: default_kinds(),
             members: default_members(),
             hidden: default_hidden(),
+            bins: default_bins(),
+            epochs: None,
+            batch_rows: None,
+            learning_rate: default_learning_rate(),
+            weight_decay: None,
+            dropout: None,
+            label_smoothing: None,
         }
     }
 }
@@ -292,12 +340,24 @@ fn default_budget_s() -> u64 {
     600
 }
 
+fn default_kinds() -> Vec<MemberKind> {
+    vec![MemberKind::Coarse, MemberKind::Fine, MemberKind::Trees]
+}
+
 fn default_members() -> usize {
-    2
+    5
 }
 
 fn default_hidden() -> usize {
     128
+}
+
+fn default_bins() -> usize {
+    256
+}
+
+fn default_learning_rate() -> f64 {
+    1e-2
 }
 
 fn default_confidence() -> f64 {

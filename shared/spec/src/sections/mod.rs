@@ -86,7 +86,7 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// The scale on which a regression target is learnt.
-    #[serde(default, skip_serializing_if = "Transform::is_none")]
+    #[serde(default, skip_serializing_if = "Transform::is_auto")]
     pub transform: Transform,
     /// The classes, in order. Text, numbers and booleans are all read as text.
     #[serde(default, deserialize_with = "levels", skip_serializing_if = "Vec::is_empty")]
@@ -102,15 +102,17 @@ pub struct Target {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transform {
-    /// As it is.
+    /// As it is and, where every target is above zero, by its logarithm too: what the rows say counts.
     #[default]
+    Auto,
+    /// As it is.
     None,
     /// Its natural logarithm; every target must be above zero.
     Log,
 }
 
 impl Transform {
-    fn is_none(&self) -> bool {
-        *self == Transform::None
+    fn is_auto(&self) -> bool {
+        *self == Transform::Auto
     }
 }

@@ -4,19 +4,33 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How predictions and explanations are answered.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Serve {
     /// Labels for ranges of the answer: of the probability of the positive class, or of the predicted number. In rising
     /// order; the last has no `below`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bands: Vec<Band>,
+    /// Share of rows whose number a regression's prediction interval should hold, between 0 and 1.
+    #[serde(default = "default_interval")]
+    pub interval: f64,
     /// How explanations are computed.
     #[serde(default)]
     pub explain: Explain,
     /// What is kept of the predictions that were answered.
     #[serde(default)]
     pub log: PredictionLog,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Serve {
+            bands: Vec::new(),
+            interval: default_interval(),
+            explain: Explain::default(),
+            log: PredictionLog::default(),
+        }
+    }
 }
 
 /// A label for a range of the answer.
@@ -84,6 +98,10 @@ impl Default for PredictionLog {
 
 fn yes() -> bool {
     true
+}
+
+fn default_interval() -> f64 {
+    0.9
 }
 
 fn default_background() -> usize {

@@ -1,0 +1,251 @@
+//! `ebb evaluate`: how good a spec's models are on a file, by cross-validation.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use std::{fs, io};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use fault::{Fault, FieldError, Kind};
+use indexmap::IndexMap;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use spec::{Batch, Metric, Spec};
+use train::evaluate::{Estimate, cross_validate};
+
+use crate::files::format_of;
+
+/// Arguments of `ebb evaluate`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Spec of the model.
+    pub spec: PathBuf,
+    /// CSV, Parquet or JSON file with the rows, as the spec's source would send them.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// How many folds to draw, or a CSV file with the columns `row` (from 0) and `fold`.
+    #[arg(long, default_value = "5")]
+    pub folds: String,
+    /// An earlier `--json` answer to compare with, fold by fold.
+    #[arg(long)]
+    pub baseline: Option<PathBuf>,
+    /// Answer JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `ebb evaluate --json` answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Rows that were used.
+    pub rows: usize,
+    /// Out-of-fold metrics.
+    pub metrics: IndexMap<Metric, Estimate>,
+    /// Wall time of all fits, in seconds.
+    pub seconds: f64,
+    /// With a baseline: this less the baseline, for the metrics that both have on equally many folds.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub difference: IndexMap<Metric, Estimate>,
+}
+
+/// Why nothing could be evaluated.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read.
+    #[error("failed to read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The spec is not one.
+    #[error("failed to read the spec {}", path.display())]
+    Spec {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: spec::Error,
+    },
+    /// The rows do not fit the spec.
+    #[error("failed to read the rows of {}", path.display())]
+    Rows {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        #[source]
+        source: dataset::Error,
+    },
+    /// The folds cannot be used.
+    #[error("the folds {text} cannot be used: {reason}")]
+    Folds {
+        /// What was asked for.
+        text: String,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// The baseline is not an answer of this command.
+    #[error("{} is not an answer of `ebb evaluate --json`", path.display())]
+    Baseline {
+        /// The file.
+        path: PathBuf,
+        /// What the JSON reader says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A model could not be fitted.
+    #[error(transparent)]
+    Train(#[from] train::Error),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Kind::NotFound,
+            Error::Read { .. } => Kind::Internal,
+            Error::Spec { source, .. } => source.kind(),
+            Error::Rows { source, .. } => source.kind(),
+            Error::Folds { .. } | Error::Baseline { .. } => Kind::Invalid,
+            Error::Train(error) => error.kind(),
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Error::Spec { source, .. } => source.fields(),
+            Error::Rows { source, .. } => source.fields(),
+            Error::Train(error) => error.fields(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Runs `ebb evaluate`: the answer goes to standard output, progress to standard error.
+///
+/// # Errors
+/// Every [`Error`].
+#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+pub fn run(args: &Args) -> Result<(), Error> {
+    let baseline = args.baseline.as_ref().map(|path| {
+        serde_json::from_slice::<Answer>(&read(path)?).map_err(|source| Error::Baseline { path: path.clone(), source })
+    });
+    let baseline = baseline.transpose()?;
+    let answer = evaluate(args, baseline.as_ref())?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&answer).expect("numbers under text keys"));
+    } else {
+        println!("{}", table(&answer));
+        println!("{} rows, {:.1} s", answer.rows, answer.seconds);
+    }
+    Ok(())
+}
+
+fn evaluate(args: &Args, baseline: Option<&Answer>) -> Result<Answer, Error> {
+    let text = String::from_utf8_lossy(&read(&args.spec)?).into_owned();
+    let spec = Spec::parse(&text).map_err(|source| Error::Spec { path: args.spec.clone(), source })?;
+    let spec = Arc::new(spec);
+    let bytes = read(&args.data)?;
+    let rows = dataset::read(&spec, &bytes, format_of(&args.data, &bytes))
+        .map_err(|source| Error::Rows { path: args.data.clone(), source })?;
+    if let Some(first) = rows.quarantined.first() {
+        let reasons: Vec<String> = first.reasons.iter().map(ToString::to_string).collect();
+        let n = rows.quarantined.len();
+        eprintln!("{n} rows do not fit the spec and are left out, the first because of {}", reasons.join("; "));
+    }
+    let kept = kept_rows(rows.n_source_rows, rows.quarantined.iter().map(|row| row.row));
+    let folds = folds(&args.folds, &kept, &spec)?;
+    let n_folds = folds.iter().max().map_or(0, |last| last + 1);
+    let began = Instant::now();
+    let mut observer = |done: usize| eprintln!("fold {done} of {n_folds}: {:.1} s", began.elapsed().as_secs_f64());
+    let batch: &Batch = &rows.batch;
+    let evaluation = cross_validate(&spec, batch, &folds, &mut observer)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let difference = baseline.map(|baseline| difference(&evaluation.metrics, &baseline.metrics)).unwrap_or_default();
+    Ok(Answer { rows: evaluation.rows, metrics: evaluation.metrics, seconds, difference })
+}
+
+/// The rows of the file that fit the spec, by their index there.
+fn kept_rows(n_rows: u64, quarantined: impl Iterator<Item = u64>) -> Vec<u64> {
+    let quarantined: std::collections::HashSet<u64> = quarantined.collect();
+    (0..n_rows).filter(|row| !quarantined.contains(row)).collect()
+}
+
+/// The fold of each kept row: drawn from the spec's seed, or read from a file.
+fn folds(text: &str, kept: &[u64], spec: &Spec) -> Result<Vec<usize>, Error> {
+    let refused = |reason: String| Error::Folds { text: text.to_owned(), reason };
+    if let Ok(n_folds) = text.parse::<usize>() {
+        if n_folds < 2 || n_folds > kept.len() {
+            return Err(refused(format!("write 2 to {} folds, or a file", kept.len())));
+        }
+        let mut folds: Vec<usize> = (0..kept.len()).map(|row| row % n_folds).collect();
+        folds.shuffle(&mut ChaCha8Rng::seed_from_u64(spec.train.seed));
+        return Ok(folds);
+    }
+    #[derive(Deserialize)]
+    struct Line {
+        row: u64,
+        fold: usize,
+    }
+    let bytes = read(Path::new(text))?;
+    let mut by_row = BTreeMap::new();
+    for line in csv::Reader::from_reader(bytes.as_slice()).deserialize::<Line>() {
+        let line = line.map_err(|error| refused(format!("{error}; the columns are `row` and `fold`, both from 0")))?;
+        by_row.insert(line.row, line.fold);
+    }
+    let missing = kept.iter().find(|row| !by_row.contains_key(row));
+    if let Some(row) = missing {
+        return Err(refused(format!("row {row} of the data, counted from 0, has no fold")));
+    }
+    let folds: Vec<usize> = kept.iter().map(|row| by_row[row]).collect();
+    let n_folds = folds.iter().max().map_or(0, |last| last + 1);
+    match (0..n_folds).find(|fold| !folds.contains(fold)) {
+        Some(empty) => Err(refused(format!("fold {empty} has no row; folds are counted from 0"))),
+        None if n_folds < 2 => Err(refused("there are fewer than two".to_owned())),
+        None => Ok(folds),
+    }
+}
+
+fn difference(now: &IndexMap<Metric, Estimate>, before: &IndexMap<Metric, Estimate>) -> IndexMap<Metric, Estimate> {
+    let paired = now.iter().filter_map(|(metric, now)| {
+        let before = before.get(metric).filter(|before| before.folds.len() == now.folds.len())?;
+        let folds = now.folds.iter().zip(&before.folds).map(|(now, before)| now - before).collect();
+        Some((*metric, Estimate::of(folds)))
+    });
+    paired.collect()
+}
+
+fn table(answer: &Answer) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    let mut header = vec!["metric", "mean", "standard error"];
+    if !answer.difference.is_empty() {
+        header.extend(["less baseline", "standard error"]);
+    }
+    let n_columns = header.len();
+    table.set_header(header);
+    let number = |value: f64| if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.4}") };
+    for (metric, estimate) in &answer.metrics {
+        let mut row = vec![metric.to_string()];
+        for estimate in [Some(estimate), answer.difference.get(metric)].into_iter().flatten() {
+            row.push(number(estimate.mean));
+            row.push(estimate.standard_error.map(number).unwrap_or_default());
+        }
+        table.add_row(row);
+    }
+    for column in 1..n_columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}

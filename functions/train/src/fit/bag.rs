@@ -1,0 +1,361 @@
+//! The bag: members that each hold out another part of the rows, and a readout fitted on the held-out answers.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use features::{Encoder, TargetCode};
+use model::{Architecture, Predictions, Predictor, Readout, Weights};
+use ndarray::Array2;
+use rand::seq::SliceRandom;
+use serde::Serialize;
+use spec::{MemberKind, Spec, Task};
+
+use super::blend::{by_likelihood, by_squared_error};
+use super::calibrate::{calibrate, intervals};
+use super::member::{self, FittedMember, Progress, Rows, Setup};
+use super::random::{Stream, stream};
+use super::{Error, Loss, Plan, Recipe};
+
+/// Parts into which the rows fall; each member holds out one.
+const FOLDS: usize = 5;
+/// Most rows that a member holds out: enough to tell epochs apart; more would only cost time.
+const MAX_HELD_OUT_ROWS: usize = 50_000;
+/// The least that a kind of member must count to be served.
+const MIN_SHARE: f64 = 0.05;
+
+/// What a bag is fitted from.
+#[derive(Clone, Copy)]
+pub struct Bag<'a> {
+    /// Its settings.
+    pub spec: &'a Arc<Spec>,
+    /// What encoded the rows.
+    pub encoder: &'a Encoder,
+    /// The rows to learn from.
+    pub rows: &'a Rows,
+    /// Asked before every step: whether the fit has run out of its budget.
+    pub over_budget: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Where finished members are kept, and who hears how far the others are.
+pub trait Keeper: Sync {
+    /// A member that was finished before.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] when the place cannot be read.
+    fn find(&self, member: usize) -> Result<Option<FittedMember>, Error>;
+
+    /// Keeps a finished member.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] when the place cannot be written.
+    fn keep(&self, member: usize, fitted: &FittedMember) -> Result<(), Error>;
+
+    /// Hears of an epoch of one of so many members, and may end the fit.
+    fn hear(&self, member: usize, members: usize, progress: Progress) -> ControlFlow<()>;
+}
+
+/// Keeps nothing and never ends a fit.
+#[derive(Clone, Copy, Debug)]
+pub struct NoKeeper;
+
+impl Keeper for NoKeeper {
+    fn find(&self, _: usize) -> Result<Option<FittedMember>, Error> {
+        Ok(None)
+    }
+
+    fn keep(&self, _: usize, _: &FittedMember) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn hear(&self, _: usize, _: usize, _: Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// A fitted bag.
+#[derive(Clone, Debug)]
+pub struct Fitted {
+    /// The members that count, with the readout.
+    pub weights: Weights,
+    /// The kinds of members that were fitted.
+    pub kinds: Vec<FittedKind>,
+    /// What the members say of the rows that they held out.
+    pub held_out: HeldOut,
+}
+
+/// The members of one kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct FittedKind {
+    /// Which.
+    pub kind: MemberKind,
+    /// How much the kind counts, 0 to 1; one that counts for almost nothing is left out.
+    pub share: f64,
+    /// The recipe that was followed.
+    pub recipe: Recipe,
+    /// Mean of the members' best validation losses.
+    pub validation_loss: f64,
+    /// Per member, the epoch whose weights it has and all its epochs.
+    pub members: Vec<MemberCurve>,
+}
+
+/// How a member learnt.
+#[derive(Clone, Debug, Serialize)]
+pub struct MemberCurve {
+    /// The epoch whose weights it has, from 1.
+    pub best_epoch: usize,
+    /// All epochs.
+    pub epochs: Vec<Progress>,
+}
+
+/// Answers for rows by members that did not learn from them.
+#[derive(Clone, Debug)]
+pub struct HeldOut {
+    /// Indices into the rows of the fit, rising.
+    pub rows: Vec<usize>,
+    /// Their answers, with the readout; the mean where several members of a kind held a row out.
+    pub predictions: Predictions,
+}
+
+/// Fits all members, those that the keeper has as they are, the others side by side on the cores there are; then the
+/// readout on the rows that they have held out: how much each kind counts, and calibration or intervals.
+///
+/// The parts are drawn once from the seed, so that the same rows, spec and seed give the same bytes in any order and at any
+/// number of threads.
+///
+/// # Errors
+/// Any of [`Error`].
+pub fn fit_bag(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
+    let Bag { spec, encoder, rows, .. } = bag;
+    let folds = folds(rows.n_rows(), spec.train.seed);
+    let plans = Plan::of_spec(spec, encoder.layout(), encoder.target(), rows.n_rows() - folds[0].len());
+    let n_members = spec.train.members;
+    let members = fit_members(&bag, &plans, &folds, keeper)?;
+    let by_kind: Vec<&[FittedMember]> = members.chunks(n_members).collect();
+    let answers = by_kind.iter().map(|members| held_out(&bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
+    let shares = shares(&bag, &answers);
+    let mut held_out = blended(&answers, &shares);
+    let mut readout = readout(&bag, &mut held_out);
+    let counting: Vec<usize> = (0..plans.len()).filter(|kind| shares[*kind] > 0.0).collect();
+    let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_members as f64; n_members]);
+    readout.blend = Some(blend.collect());
+    let parts = counting.iter().flat_map(|kind| by_kind[*kind]).map(|member| member.weights.clone());
+    let weights = Weights::join(parts.collect())?.with_readout(readout)?;
+    let kinds = plans.into_iter().zip(&by_kind).zip(&shares).map(|((plan, members), share)| {
+        let losses = members.iter().map(|member| member.curve[member.best_epoch - 1].validation_loss);
+        let curve = |member: &FittedMember| MemberCurve { best_epoch: member.best_epoch, epochs: member.curve.clone() };
+        FittedKind {
+            kind: plan.kind,
+            share: *share,
+            recipe: plan.recipe,
+            validation_loss: losses.sum::<f64>() / members.len() as f64,
+            members: members.iter().map(curve).collect(),
+        }
+    });
+    Ok(Fitted { weights, kinds: kinds.collect(), held_out })
+}
+
+/// Draws the parts of `n_rows` rows, each in rising order.
+fn folds(n_rows: usize, seed: u64) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..n_rows).collect();
+    order.shuffle(&mut stream(seed, Stream::Folds, 0));
+    let fold = |fold: usize| {
+        let mut rows: Vec<usize> = order.iter().skip(fold).step_by(FOLDS).take(MAX_HELD_OUT_ROWS).copied().collect();
+        rows.sort_unstable();
+        rows
+    };
+    (0..FOLDS).map(fold).collect()
+}
+
+/// All members, kind by kind.
+fn fit_members(
+    bag: &Bag<'_>,
+    plans: &[Plan],
+    folds: &[Vec<usize>],
+    keeper: &dyn Keeper,
+) -> Result<Vec<FittedMember>, Error> {
+    let n_members = plans.len() * bag.spec.train.members;
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from).min(n_members);
+    let next = Mutex::new(0..n_members);
+    let fitted = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..n_threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(index) = lock(&next).next() else { return };
+                    let outcome = fit_member(bag, plans, folds, index, keeper);
+                    if outcome.is_err() {
+                        // The others are of no use without this one.
+                        *lock(&next) = n_members..n_members;
+                    }
+                    lock(&fitted).insert(index, outcome);
+                }
+            });
+        }
+    });
+    fitted.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+fn fit_member(
+    bag: &Bag<'_>,
+    plans: &[Plan],
+    folds: &[Vec<usize>],
+    index: usize,
+    keeper: &dyn Keeper,
+) -> Result<FittedMember, Error> {
+    if let Some(fitted) = keeper.find(index)? {
+        return Ok(fitted);
+    }
+    let n_members = bag.spec.train.members;
+    let plan = &plans[index / n_members];
+    let held_out = &folds[index % n_members % folds.len()];
+    let mut is_held_out = vec![false; bag.rows.n_rows()];
+    held_out.iter().for_each(|row| is_held_out[*row] = true);
+    let train: Vec<usize> = (0..bag.rows.n_rows()).filter(|row| !is_held_out[*row]).collect();
+    let setup = Setup {
+        architecture: &Architecture::of_spec(bag.spec, bag.encoder.layout()),
+        member: &plan.member,
+        loss: Loss::of_spec(bag.spec),
+        recipe: &plan.recipe,
+        seed: bag.spec.train.seed,
+        index,
+        over_budget: bag.over_budget,
+    };
+    let mut hear = |progress| keeper.hear(index, plans.len() * n_members, progress);
+    let fitted = member::fit(&setup, bag.rows, &train, held_out, &mut hear)?;
+    keeper.keep(index, &fitted)?;
+    Ok(fitted)
+}
+
+/// What the members of a kind say, before any readout, of the rows that they held out.
+fn held_out(bag: &Bag<'_>, folds: &[Vec<usize>], members: &[FittedMember]) -> Result<HeldOut, Error> {
+    let mut sums: BTreeMap<usize, (f64, Vec<f64>)> = BTreeMap::new();
+    for (index, member) in members.iter().enumerate() {
+        let rows = &folds[index % folds.len()];
+        let predictor = Predictor::new(Arc::clone(bag.spec), bag.encoder.clone(), &member.weights)?;
+        let answers = match predictor.predict_encoded(&bag.rows.encoded.select(rows)) {
+            Predictions::Numbers(numbers) => numbers.into_iter().map(|number| vec![number]).collect(),
+            Predictions::Probabilities(probabilities) => {
+                probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>()
+            }
+        };
+        for (row, answer) in rows.iter().zip(answers) {
+            let (n, sum) = sums.entry(*row).or_insert_with(|| (0.0, vec![0.0; answer.len()]));
+            *n += 1.0;
+            sum.iter_mut().zip(answer).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    let rows: Vec<usize> = sums.keys().copied().collect();
+    let means: Vec<f64> = sums.into_values().flat_map(|(n, sum)| sum.into_iter().map(move |value| value / n)).collect();
+    let predictions = match bag.spec.task {
+        Task::Regression => Predictions::Numbers(means),
+        Task::Binary | Task::Multiclass => {
+            let shape = (rows.len(), bag.spec.target.classes.len());
+            Predictions::Probabilities(Array2::from_shape_vec(shape, means).expect("each row has its classes"))
+        }
+    };
+    Ok(HeldOut { rows, predictions })
+}
+
+/// How much each kind counts. One of less than [`MIN_SHARE`] is not worth its cost.
+fn shares(bag: &Bag<'_>, answers: &[HeldOut]) -> Vec<f64> {
+    let rows = &answers[0].rows;
+    let weights = bag.rows.weights_of(rows);
+    let code = bag.encoder.target();
+    let mut columns = Array2::zeros((rows.len(), answers.len()));
+    for (mut column, of_kind) in columns.columns_mut().into_iter().zip(answers) {
+        match &of_kind.predictions {
+            Predictions::Numbers(numbers) => {
+                for ((out, number), row) in column.iter_mut().zip(numbers).zip(rows) {
+                    *out = code.standardise(*number, code.is_log()) - f64::from(bag.rows.targets[*row]);
+                }
+            }
+            Predictions::Probabilities(probabilities) => {
+                for (index, (out, row)) in column.iter_mut().zip(rows).enumerate() {
+                    *out = probabilities[[index, class(bag.rows.targets[*row], code)]];
+                }
+            }
+        }
+    }
+    let shares = match bag.spec.task {
+        Task::Regression => by_squared_error(&columns, weights.as_deref()),
+        Task::Binary | Task::Multiclass => by_likelihood(&columns, weights.as_deref()),
+    };
+    let kept: f64 = shares.iter().filter(|share| **share >= MIN_SHARE).sum();
+    shares.into_iter().map(|share| if share >= MIN_SHARE { share / kept } else { 0.0 }).collect()
+}
+
+/// The kinds' answers in their shares.
+fn blended(answers: &[HeldOut], shares: &[f64]) -> HeldOut {
+    let scaled = answers.iter().zip(shares).map(|(answers, share)| match &answers.predictions {
+        Predictions::Numbers(numbers) => Predictions::Numbers(numbers.iter().map(|number| number * share).collect()),
+        Predictions::Probabilities(probabilities) => Predictions::Probabilities(probabilities * *share),
+    });
+    let sum = scaled.reduce(|sum, more| match (sum, more) {
+        (Predictions::Numbers(sum), Predictions::Numbers(more)) => {
+            Predictions::Numbers(sum.iter().zip(more).map(|(sum, more)| sum + more).collect())
+        }
+        (Predictions::Probabilities(sum), Predictions::Probabilities(more)) => Predictions::Probabilities(sum + more),
+        _ => unreachable!("all kinds answer one task"),
+    });
+    HeldOut { rows: answers[0].rows.clone(), predictions: sum.expect("a spec names a kind") }
+}
+
+/// Fits the readout on the held-out answers, and corrects them by it.
+fn readout(bag: &Bag<'_>, held_out: &mut HeldOut) -> Readout {
+    let targets: Vec<f32> = held_out.rows.iter().map(|row| bag.rows.targets[*row]).collect();
+    let weights = bag.rows.weights_of(&held_out.rows);
+    let code = bag.encoder.target();
+    match &mut held_out.predictions {
+        Predictions::Numbers(numbers) => {
+            let answers: Vec<f64> = numbers.iter().map(|number| code.standardise(*number, code.is_log())).collect();
+            Readout { interval: intervals(&answers, &targets, bag.spec.serve.interval), ..Readout::default() }
+        }
+        Predictions::Probabilities(probabilities) => {
+            let positive = (bag.spec.task == Task::Binary).then(|| bag.spec.positive_index());
+            let truth: Vec<usize> = targets.iter().map(|target| class(*target, code)).collect();
+            let calibration = calibrate(probabilities, &truth, weights.as_deref(), positive);
+            if let Some(calibration) = &calibration {
+                *probabilities = calibration.calibrate(probabilities, positive);
+            }
+            Readout { calibration, ..Readout::default() }
+        }
+    }
+}
+
+/// The class of a coded target, as an index into the spec's classes.
+fn class(target: f32, code: &TargetCode) -> usize {
+    match code {
+        TargetCode::Classes { labels, positive } if labels.len() == 2 => {
+            if target > 0.5 {
+                *positive
+            } else {
+                1 - positive
+            }
+        }
+        _ => target as usize,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_are_drawn_once_and_cover_all_rows() {
+        for n_rows in [10, 1_003] {
+            let parts = folds(n_rows, 3);
+            assert_eq!(parts, folds(n_rows, 3));
+            assert!(parts.iter().all(|part| part.is_sorted() && part.len().abs_diff(n_rows / 5) <= 1));
+            let mut all = parts.concat();
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..n_rows));
+        }
+        assert_ne!(folds(1_000, 3), folds(1_000, 4));
+        assert!(folds(400_000, 3).iter().all(|part| part.len() == MAX_HELD_OUT_ROWS));
+    }
+}

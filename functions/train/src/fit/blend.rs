@@ -1,0 +1,119 @@
+//! How much each kind of member counts, by what the kinds say of rows that they did not learn from.
+
+use ndarray::Array2;
+
+/// Rows that speak for counting all kinds alike, so that few rows cannot silence one.
+const PRIOR_ROWS: f64 = 30.0;
+/// Steps at most, and the largest change of a share at which they end.
+const MAX_STEPS: usize = 500;
+const TOLERANCE: f64 = 1e-7;
+/// How strongly shares are pulled towards even ones where kinds err alike, as a share of their mean squared error.
+const EVEN_PULL: f64 = 0.02;
+
+/// Shares with the greatest likelihood, for probabilities of the true class of shape `[n_rows, n_kinds]` and the weight of
+/// each row. Shape `[n_kinds]`, each from 0, with the sum 1.
+///
+/// # Source
+/// The EM algorithm for mixing proportions: A. Dempster, N. Laird, D. Rubin (1977), §4.3, with a Dirichlet prior.
+pub(crate) fn by_likelihood(of_truth: &Array2<f64>, weights: Option<&[f32]>) -> Vec<f64> {
+    let n_kinds = of_truth.ncols();
+    let mut shares = vec![1.0 / n_kinds as f64; n_kinds];
+    for _ in 0..MAX_STEPS {
+        let mut counts = vec![PRIOR_ROWS / n_kinds as f64; n_kinds];
+        for (index, row) in of_truth.rows().into_iter().enumerate() {
+            let mixed: f64 = shares.iter().zip(row).map(|(share, p)| share * p).sum();
+            let weight = weights.map_or(1.0, |weights| f64::from(weights[index]));
+            for ((count, share), p) in counts.iter_mut().zip(&shares).zip(row) {
+                *count += weight * share * p / mixed.max(f64::MIN_POSITIVE);
+            }
+        }
+        let sum: f64 = counts.iter().sum();
+        let next: Vec<f64> = counts.iter().map(|count| count / sum).collect();
+        let change = next.iter().zip(&shares).map(|(next, share)| (next - share).abs()).fold(0.0, f64::max);
+        shares = next;
+        if change < TOLERANCE {
+            break;
+        }
+    }
+    shares
+}
+
+/// Shares with the smallest mean squared error, for errors of shape `[n_rows, n_kinds]` and the weight of each row. Shape
+/// `[n_kinds]`, each from 0, with the sum 1. The error is a convex quadratic of the shares; the best exchange between each
+/// two kinds in turn has a closed form.
+pub(crate) fn by_squared_error(errors: &Array2<f64>, weights: Option<&[f32]>) -> Vec<f64> {
+    let n_kinds = errors.ncols();
+    let mut products = Array2::<f64>::zeros((n_kinds, n_kinds));
+    for (index, row) in errors.rows().into_iter().enumerate() {
+        let weight = weights.map_or(1.0, |weights| f64::from(weights[index]));
+        for (a, error_a) in row.iter().enumerate() {
+            for (b, error_b) in row.iter().enumerate() {
+                products[[a, b]] += weight * error_a * error_b;
+            }
+        }
+    }
+    let pull = EVEN_PULL * products.diag().sum() / n_kinds as f64;
+    products.diag_mut().map_inplace(|square| *square += pull);
+    let mut shares = vec![1.0 / n_kinds as f64; n_kinds];
+    for _ in 0..MAX_STEPS {
+        let mut change = 0.0_f64;
+        for a in 0..n_kinds {
+            for b in 0..a {
+                let slope =
+                    |kind: usize| (0..n_kinds).map(|other| products[[kind, other]] * shares[other]).sum::<f64>();
+                let bend = products[[a, a]] + products[[b, b]] - 2.0 * products[[a, b]];
+                if bend > 0.0 {
+                    let moved = ((slope(b) - slope(a)) / bend).clamp(-shares[a], shares[b]);
+                    shares[a] += moved;
+                    shares[b] -= moved;
+                    change = change.max(moved.abs());
+                }
+            }
+        }
+        if change < TOLERANCE {
+            break;
+        }
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn the_better_kind_counts_more_and_equals_count_alike() {
+        let better = Array2::from_shape_fn((2000, 2), |(row, kind)| match (row + kind) % 5 {
+            0 => 0.2,
+            _ => 0.9 - 0.4 * kind as f64,
+        });
+        let shares = by_likelihood(&better, None);
+        assert!(shares[0] > 0.8 && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{shares:?}");
+        let alike = by_likelihood(&Array2::from_elem((100, 4), 0.7), None);
+        assert!(alike.iter().all(|share| (share - 0.25).abs() < 1e-9), "{alike:?}");
+        // Two rows cannot silence a kind.
+        let few = by_likelihood(&ndarray::array![[0.9, 0.1], [0.8, 0.2]], None);
+        assert!(few[1] > 0.3, "{few:?}");
+    }
+
+    #[test]
+    fn independent_errors_are_weighted_by_their_precision() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        // Variances 1/3 and 4/3: the best shares are 0.8 and 0.2, a little less with the pull.
+        let errors = Array2::from_shape_fn((40_000, 2), |(_, kind)| (1.0 + kind as f64) * rng.random_range(-1.0..1.0));
+        let shares = by_squared_error(&errors, None);
+        assert!((shares[0] - 0.8).abs() < 0.02, "{shares:?}");
+        // A kind that is another, doubled, is of no use.
+        let worse = Array2::from_shape_fn((1000, 2), |(row, kind)| {
+            ((row % 7) as f64 - 3.0) * if kind == 0 { 1.0 } else { 2.0 }
+        });
+        assert_eq!(by_squared_error(&worse, None), [1.0, 0.0]);
+        let weights: Vec<f32> = (0..1000).map(|row| if row % 2 == 0 { 1.0 } else { 0.0 }).collect();
+        let mixed = Array2::from_shape_fn((1000, 2), |(row, kind)| if row % 2 == kind { 1.0 } else { 0.1 });
+        let shares = by_squared_error(&mixed, Some(&weights));
+        assert!(shares[1] > 0.9, "only the even rows count, where the second errs less: {shares:?}");
+    }
+}

@@ -1,0 +1,270 @@
+//! Slope and shifts that make probabilities honest, and intervals that hold their share of rows: both fitted on answers for
+//! rows that the answering member did not learn from.
+
+use model::{Calibration, Interval};
+use ndarray::Array2;
+
+/// Newton steps; the loss is convex and a handful is enough.
+const MAX_STEPS: usize = 50;
+/// Rows that speak for leaving the probabilities as they are, so that few rows cannot bend them far.
+const PRIOR_ROWS: f64 = 3.0;
+/// The largest change of a parameter at which the steps end.
+const TOLERANCE: f64 = 1e-10;
+/// Slopes outside are the work of too few rows.
+const SLOPES: [f64; 2] = [0.05, 20.0];
+/// Fewest rows of a category of intervals, and most categories.
+const MIN_CATEGORY_ROWS: usize = 200;
+const MAX_CATEGORIES: usize = 5;
+
+/// The slope and the shifts with the smallest log-loss, for probabilities of shape `[n_rows, n_classes]` and the true
+/// classes; `weights` say how much each row counts. `positive` is the class whose probability a binary network answers, none
+/// for several classes. Newton's method with step halving on a convex loss; a weak pull towards the identity keeps it
+/// defined where a class is missing or classes are separable. None when there is nothing to fit on.
+pub(crate) fn calibrate(
+    probabilities: &Array2<f64>,
+    truth: &[usize],
+    weights: Option<&[f32]>,
+    positive: Option<usize>,
+) -> Option<Calibration> {
+    let n_classes = probabilities.ncols();
+    if truth.is_empty() {
+        return None;
+    }
+    // The class without a shift: any one, as only differences count.
+    let base = positive.map_or(0, |positive| 1 - positive);
+    let logits = probabilities.mapv(f64::ln);
+    let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
+    // Parameters: the slope's distance from 1, then a shift per class, that of `base` staying at 0.
+    let mut parameters = vec![0.0; n_classes + 1];
+    let free: Vec<usize> = (0..=n_classes).filter(|parameter| *parameter != base + 1).collect();
+    let value = |parameters: &[f64]| {
+        let mut sum = 0.5 * PRIOR_ROWS * parameters.iter().map(|p| p * p).sum::<f64>();
+        let mut adjusted = vec![0.0; n_classes];
+        for (row, class) in truth.iter().enumerate() {
+            softmax_of(&logits, row, parameters, &mut adjusted);
+            sum -= weight(row) * adjusted[*class].max(f64::MIN_POSITIVE).ln();
+        }
+        sum
+    };
+    let mut current = value(&parameters);
+    for _ in 0..MAX_STEPS {
+        let (gradient, hessian) = derivatives(&logits, truth, &weight, &parameters, &free);
+        let step = solve(hessian, gradient)?;
+        let mut scale = 1.0;
+        let mut moved = parameters.clone();
+        let improved = loop {
+            for (parameter, change) in free.iter().zip(&step) {
+                moved[*parameter] = parameters[*parameter] - scale * change;
+            }
+            let next = value(&moved);
+            if next <= current {
+                break Some(next);
+            }
+            scale /= 2.0;
+            if scale < 1e-6 {
+                break None;
+            }
+        };
+        let Some(next) = improved else { break };
+        let largest = step.iter().map(|change| (scale * change).abs()).fold(0.0, f64::max);
+        (parameters, current) = (moved, next);
+        if largest < TOLERANCE {
+            break;
+        }
+    }
+    let slope = (1.0 + parameters[0]).clamp(SLOPES[0], SLOPES[1]);
+    let shifts = match positive {
+        Some(positive) => vec![parameters[positive + 1]],
+        None => parameters[1..].to_vec(),
+    };
+    Some(Calibration { slope, shifts })
+}
+
+/// `softmax_k((1 + parameters[0]) logits[row, k] + parameters[k + 1])`.
+fn softmax_of(logits: &Array2<f64>, row: usize, parameters: &[f64], out: &mut [f64]) {
+    for (class, out) in out.iter_mut().enumerate() {
+        *out = (1.0 + parameters[0]) * logits[[row, class]] + parameters[class + 1];
+    }
+    let largest = out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    out.iter_mut().for_each(|value| *value = (*value - largest).exp());
+    let sum: f64 = out.iter().sum();
+    out.iter_mut().for_each(|value| *value /= sum);
+}
+
+/// Gradient and Hessian of the log-loss and the pull, by the free parameters.
+fn derivatives(
+    logits: &Array2<f64>,
+    truth: &[usize],
+    weight: &impl Fn(usize) -> f64,
+    parameters: &[f64],
+    free: &[usize],
+) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let n_classes = logits.ncols();
+    let mut gradient: Vec<f64> = parameters.iter().map(|parameter| PRIOR_ROWS * parameter).collect();
+    let mut hessian = vec![vec![0.0; n_classes + 1]; n_classes + 1];
+    (0..=n_classes).for_each(|parameter| hessian[parameter][parameter] = PRIOR_ROWS);
+    let mut probabilities = vec![0.0; n_classes];
+    for (row, class) in truth.iter().enumerate() {
+        softmax_of(logits, row, parameters, &mut probabilities);
+        let weight = weight(row);
+        let logits = logits.row(row);
+        let mean: f64 = probabilities.iter().zip(logits).map(|(p, logit)| p * logit).sum();
+        let square: f64 = probabilities.iter().zip(logits).map(|(p, logit)| p * logit * logit).sum();
+        gradient[0] += weight * (mean - logits[*class]);
+        hessian[0][0] += weight * (square - mean * mean);
+        for k in 0..n_classes {
+            let p = probabilities[k];
+            gradient[k + 1] += weight * (p - f64::from(u8::from(k == *class)));
+            let mixed = weight * p * (logits[k] - mean);
+            hessian[0][k + 1] += mixed;
+            hessian[k + 1][0] += mixed;
+            for j in 0..n_classes {
+                hessian[k + 1][j + 1] += weight * p * (f64::from(u8::from(j == k)) - probabilities[j]);
+            }
+        }
+    }
+    let pick = |values: &[f64]| free.iter().map(|parameter| values[*parameter]).collect::<Vec<f64>>();
+    (pick(&gradient), free.iter().map(|parameter| pick(&hessian[*parameter])).collect())
+}
+
+/// Solves `matrix x = vector` for a symmetric positive definite matrix by Cholesky's factors. None when it is not one.
+fn solve(mut matrix: Vec<Vec<f64>>, mut vector: Vec<f64>) -> Option<Vec<f64>> {
+    let n = vector.len();
+    for column in 0..n {
+        for row in column..n {
+            let product: f64 = (0..column).map(|k| matrix[row][k] * matrix[column][k]).sum();
+            let rest = matrix[row][column] - product;
+            matrix[row][column] = match row > column {
+                true => rest / matrix[column][column],
+                false if rest > 0.0 => rest.sqrt(),
+                false => return None,
+            };
+        }
+    }
+    for row in 0..n {
+        let product: f64 = (0..row).map(|k| matrix[row][k] * vector[k]).sum();
+        vector[row] = (vector[row] - product) / matrix[row][row];
+    }
+    for row in (0..n).rev() {
+        let product: f64 = (row + 1..n).map(|k| matrix[k][row] * vector[k]).sum();
+        vector[row] = (vector[row] - product) / matrix[row][row];
+    }
+    Some(vector)
+}
+
+/// Intervals that hold `level` of the rows, for standardised answers and truths: as far below and above the answer as
+/// `(1 - level) / 2` of the rows lie beyond on either side, by up to five categories of equally many answers. None without
+/// rows.
+pub(crate) fn intervals(answers: &[f64], truth: &[f32], level: f64) -> Option<Interval> {
+    let mut rows: Vec<(f64, f64)> =
+        answers.iter().zip(truth).map(|(answer, truth)| (*answer, f64::from(*truth))).collect();
+    rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let n_categories = (rows.len() / MIN_CATEGORY_ROWS).clamp(1, MAX_CATEGORIES);
+    let mut cuts: Vec<f64> = (1..n_categories).map(|cut| rows[cut * rows.len() / n_categories].0).collect();
+    cuts.dedup();
+    let (mut below, mut above) = (Vec::new(), Vec::new());
+    for category in 0..=cuts.len() {
+        let inside = rows.iter().filter(|(answer, _)| cuts.partition_point(|cut| cut <= answer) == category);
+        let errors: Vec<f64> = inside.map(|(answer, truth)| truth - answer).collect();
+        above.push(reach(errors.iter().copied(), level)?);
+        below.push(reach(errors.iter().map(|error| -error), level)?);
+    }
+    Some(Interval { level, cuts, below, above })
+}
+
+/// The error that at most `(1 - level) / 2` of the rows, and of one row more, exceed.
+fn reach(errors: impl Iterator<Item = f64>, level: f64) -> Option<f64> {
+    let mut errors: Vec<f64> = errors.collect();
+    errors.sort_unstable_by(f64::total_cmp);
+    let rank = ((errors.len() + 1) as f64 * (1.0 + level) / 2.0).ceil() as usize;
+    errors.get(rank.min(errors.len()).checked_sub(1)?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// Draws classes by `honest(logit)` and hands out what a model with another slope and shift would have said.
+    #[test]
+    fn a_known_distortion_is_undone() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let n_rows = 60_000;
+        let mut said = Array2::zeros((n_rows, 2));
+        let mut truth = Vec::new();
+        for row in 0..n_rows {
+            let logit: f64 = rng.random_range(-3.0..3.0);
+            let honest = 1.0 / (1.0 + (-logit).exp());
+            truth.push(usize::from(rng.random_bool(honest)));
+            // logit = 2 said + 0.5
+            let p = 1.0 / (1.0 + (-(logit - 0.5) / 2.0).exp());
+            said[[row, 1]] = p;
+            said[[row, 0]] = 1.0 - p;
+        }
+        let Calibration { slope, shifts } = calibrate(&said, &truth, None, Some(1)).unwrap();
+        assert!((slope - 2.0).abs() < 0.05 && (shifts[0] - 0.5).abs() < 0.05, "{slope} {shifts:?}");
+        // Of the other class the shift is the opposite.
+        let other = calibrate(&said, &truth, None, Some(0)).unwrap();
+        assert!((other.slope - slope).abs() < 1e-6 && (other.shifts[0] + shifts[0]).abs() < 1e-3, "{other:?}");
+        let both = calibrate(&said, &truth, None, None).unwrap();
+        assert_eq!(both.shifts[0], 0.0);
+        assert!((both.slope - slope).abs() < 1e-6 && (both.shifts[1] - shifts[0]).abs() < 1e-6, "{both:?}");
+    }
+
+    #[test]
+    fn few_or_separable_rows_do_not_bend_it_far() {
+        let said = ndarray::array![[0.4, 0.6], [0.6, 0.4]];
+        let calibration = calibrate(&said, &[1, 0], None, Some(1)).unwrap();
+        assert!(calibration.slope > 1.0 && calibration.slope < 1.5, "{calibration:?}");
+        assert_eq!(calibrate(&Array2::zeros((0, 2)), &[], None, Some(1)), None);
+        let certain = Array2::from_shape_fn((1000, 2), |(row, class)| if row % 2 == class { 0.9 } else { 0.1 });
+        let truth: Vec<usize> = (0..1000).map(|row| row % 2).collect();
+        let calibration = calibrate(&certain, &truth, None, Some(1)).unwrap();
+        assert!(calibration.slope.is_finite() && calibration.slope <= 20.0, "{calibration:?}");
+    }
+
+    #[test]
+    fn weights_count_rows() {
+        let said = ndarray::array![[0.4, 0.6], [0.6, 0.4], [0.3, 0.7], [0.3, 0.7]];
+        let repeated = calibrate(&said, &[1, 0, 0, 0], None, Some(1)).unwrap();
+        let weighted =
+            calibrate(&said.slice(ndarray::s![..3, ..]).to_owned(), &[1, 0, 0], Some(&[1.0, 1.0, 2.0]), Some(1))
+                .unwrap();
+        assert!((repeated.slope - weighted.slope).abs() < 1e-9);
+        assert!((repeated.shifts[0] - weighted.shifts[0]).abs() < 1e-9);
+    }
+
+    #[test]
+    fn intervals_hold_their_share_where_errors_grow() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut draw = |n: usize| -> (Vec<f64>, Vec<f32>) {
+            (0..n)
+                .map(|_| {
+                    let answer: f64 = rng.random_range(0.0..4.0);
+                    (answer, (answer + answer * rng.random_range(-1.0..1.0)) as f32)
+                })
+                .unzip()
+        };
+        let (answers, truth) = draw(4000);
+        let interval = intervals(&answers, &truth, 0.9).unwrap();
+        assert_eq!(interval.below.len(), 5);
+        assert!(interval.above.is_sorted() && interval.below.is_sorted(), "{interval:?}");
+        let (answers, truth) = draw(20_000);
+        let held = answers.iter().zip(&truth).filter(|(answer, truth)| {
+            let category = interval.cuts.partition_point(|cut| cut <= answer);
+            let error = f64::from(**truth) - **answer;
+            -interval.below[category] <= error && error <= interval.above[category]
+        });
+        let share = held.count() as f64 / 20_000.0;
+        assert!((share - 0.9).abs() < 0.02, "{share}");
+    }
+
+    #[test]
+    fn few_rows_have_one_wide_interval() {
+        let interval = intervals(&[1.0, 2.0, 3.0], &[1.5, 2.0, 2.0], 0.9).unwrap();
+        assert_eq!(interval, Interval { level: 0.9, cuts: vec![], below: vec![1.0], above: vec![0.5] });
+        assert_eq!(intervals(&[], &[], 0.9), None);
+    }
+}

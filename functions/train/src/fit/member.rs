@@ -1,0 +1,425 @@
+//! Fits one member: AdamW on shuffled batches, a cosine schedule, and the weights of the epoch that validates best.
+//!
+//! Everything random is drawn on the host from ChaCha8 streams of the seed and the member's index, so members can be fitted
+//! in any order, by any number of threads, now or after a restart, and give the same bytes.
+
+use std::ops::ControlFlow;
+
+use burn::module::ParamGroup;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::prelude::*;
+use burn::tensor::TensorData;
+use features::{Encoded, Encoder};
+use model::{Architecture, Member, Weights};
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use spec::{Batch, Spec};
+
+use super::network::{Inputs, Network, numbers};
+use super::random::{Stream, stream};
+use super::{Error, Loss, Recipe};
+
+/// Rates of change of AdamW's moments.
+const BETA_1: f32 = 0.9;
+const BETA_2: f32 = 0.98;
+/// Share of the steps in which the learning rate rises.
+const WARM_UP_SHARE: f64 = 0.05;
+/// Share of category codes that are replaced by the unknown level, so that it learns what to say of levels never seen.
+const UNKNOWN_SHARE: f64 = 0.01;
+/// Rows per step when predicting.
+const PREDICT_ROWS: usize = 4096;
+
+/// What is fitted.
+#[derive(Clone, Copy)]
+pub struct Setup<'a> {
+    /// What members read and answer; the members that it names do not matter here.
+    pub architecture: &'a Architecture,
+    /// The shape of this one.
+    pub member: &'a Member,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How.
+    pub recipe: &'a Recipe,
+    /// Seed of the whole fit.
+    pub seed: u64,
+    /// Which member is fitted; each has its own start, order and masks.
+    pub index: usize,
+    /// Asked before every step: whether the fit has run out of its budget.
+    pub over_budget: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Encoded rows with what they teach.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// Inputs.
+    pub encoded: Encoded,
+    /// Targets as [`features::TargetCode::encode`] gives them, as they are or, where there is only that, by their
+    /// logarithm. Shape `[n_rows]`, finite.
+    pub targets: Vec<f32>,
+    /// Targets by their logarithm, for members that learn it; none where there is only one scale. Shape `[n_rows]`.
+    pub log_targets: Option<Vec<f32>>,
+    /// How much each row counts, above 0; none where all count alike. Shape `[n_rows]`.
+    pub weights: Option<Vec<f32>>,
+}
+
+/// How far a fit has come, after an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs done, from 1.
+    pub epoch: usize,
+    /// Epochs planned.
+    pub epochs: usize,
+    /// Mean loss over the epoch's steps, with dropout and label smoothing.
+    pub train_loss: f64,
+    /// Mean loss of the validation rows after the epoch, without either.
+    pub validation_loss: f64,
+}
+
+/// A fitted member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FittedMember {
+    /// Its weights, as a network of one member. [`Weights::join`] makes one network of several; the bytes of this one are
+    /// the checkpoint of a fit of several.
+    pub weights: Weights,
+    /// All epochs.
+    pub curve: Vec<Progress>,
+    /// The epoch whose weights these are, from 1: the one with the smallest validation loss.
+    pub best_epoch: usize,
+}
+
+/// Fits one member on the rows at `train`, and keeps the weights of the epoch with the smallest loss on the rows at
+/// `validation`.
+///
+/// AdamW with a linear warm-up and a cosine to zero; batches in a new order each epoch; dropout after each hidden layer;
+/// one category code in a hundred replaced by the unknown level. The observer hears of every epoch and may stop the fit,
+/// which then fails: a fit is never cut short into another result.
+///
+/// # Errors
+/// Any of [`Error`].
+pub fn fit(
+    setup: &Setup<'_>,
+    rows: &Rows,
+    train: &[usize],
+    validation: &[usize],
+    observer: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<FittedMember, Error> {
+    if train.is_empty() || validation.is_empty() {
+        return Err(Error::TooFewRows { train: train.len(), validation: validation.len() });
+    }
+    if let Some(row) = rows.targets(setup.member.log).iter().position(|target| !target.is_finite()) {
+        return Err(Error::Target { row });
+    }
+    let Recipe { epochs, batch_rows, learning_rate, .. } = *setup.recipe;
+    let smoothing = setup.recipe.label_smoothing as f32;
+    let device = Device::flex();
+    let autodiff = device.clone().autodiff();
+    let inputs = Inputs::new(setup.architecture, setup.member);
+    let mut starts = stream(setup.seed, Stream::Start, setup.index);
+    let mut network = Network::new(setup.architecture, setup.member, &mut starts, &autodiff);
+    // The network whose weights are kept: the one that learns, or a moving average of it.
+    let mut averaged = network.valid();
+    let adamw =
+        |decay| AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(1e-8).with_weight_decay(decay);
+    let biases = ParamGroup::from_regex(r"bias$").expect("the pattern is a regular expression");
+    let mut optimizer = adamw(setup.recipe.weight_decay as f32).init().with_group(biases, adamw(0.0).build(), None);
+
+    let n_steps = epochs * train.len().div_ceil(batch_rows);
+    let mut order = train.to_vec();
+    let mut shuffles = stream(setup.seed, Stream::Order, setup.index);
+    let mut masks = Masks::new(setup.recipe.dropout, stream(setup.seed, Stream::Masks, setup.index));
+    let mut unknowns = stream(setup.seed, Stream::Unknowns, setup.index);
+    let mut curve: Vec<Progress> = Vec::with_capacity(epochs);
+    let mut best: Option<(usize, f64, Network)> = None;
+    let mut step = 0;
+    for epoch in 1..=epochs {
+        order.shuffle(&mut shuffles);
+        let mut loss_sum = 0.0;
+        for batch in order.chunks(batch_rows) {
+            if (setup.over_budget)() {
+                return Err(Error::OverBudget { epoch, epochs });
+            }
+            let unknown = |code| if unknowns.random_bool(UNKNOWN_SHARE) { features::UNKNOWN } else { code };
+            let gathered = inputs.gather(&rows.encoded, batch, unknown, &autodiff);
+            let (targets, weights) = rows.of(batch, setup.member.log);
+            let mut dropout = |shape| masks.next(shape, &autodiff);
+            let outputs = network.forward(setup.member, gathered, Some(&mut dropout));
+            let loss = setup.loss.mean(outputs, &targets, weights.as_deref(), smoothing, &autodiff);
+            loss_sum += f64::from(first(loss.clone())) * batch.len() as f64;
+            let gradients = GradientsParams::from_grads(loss.backward(), &network);
+            network = optimizer.step(learning_rate * schedule(step, n_steps), network, gradients);
+            step += 1;
+            if let Some(share) = setup.recipe.averaging {
+                averaged = averaged.towards(&network.valid(), share as f32);
+            }
+        }
+        if setup.recipe.averaging.is_none() {
+            averaged = network.valid();
+        }
+        let validation_loss = mean_loss(&averaged, &inputs, setup, rows, validation, &device);
+        let train_loss = loss_sum / train.len() as f64;
+        if !(train_loss.is_finite() && validation_loss.is_finite()) {
+            return Err(Error::Diverged { epoch });
+        }
+        let progress = Progress { epoch, epochs, train_loss, validation_loss };
+        curve.push(progress);
+        if best.as_ref().is_none_or(|(_, smallest, _)| validation_loss < *smallest) {
+            best = Some((epoch, validation_loss, averaged.clone()));
+        }
+        if observer(progress).is_break() {
+            return Err(Error::Stopped { epoch });
+        }
+    }
+    let Some((best_epoch, _, network)) = best else {
+        return Err(Error::TooFewRows { train: 0, validation: validation.len() });
+    };
+    let weights = network.weights(setup.architecture, setup.member)?;
+    Ok(FittedMember { weights, curve, best_epoch })
+}
+
+impl Rows {
+    /// Encodes the rows of a batch, which all count alike.
+    ///
+    /// # Errors
+    /// [`features::Error::NoTarget`] for rows without one.
+    pub fn of_batch(spec: &Spec, encoder: &Encoder, batch: &Batch) -> Result<Self, features::Error> {
+        let target = batch.target().ok_or_else(|| features::Error::NoTarget { column: spec.target.column.clone() })?;
+        let code = encoder.target();
+        let targets = code.encode(target, code.is_log());
+        let log_targets = (code.has_log() && !code.is_log()).then(|| code.encode(target, true));
+        Ok(Self { encoded: encoder.encode(spec, batch), targets, log_targets, weights: None })
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// How much some rows count; none where all count alike.
+    pub(crate) fn weights_of(&self, rows: &[usize]) -> Option<Vec<f32>> {
+        self.weights.as_ref().map(|weights| rows.iter().map(|row| weights[*row]).collect())
+    }
+
+    /// Targets on the scale that a member learns.
+    fn targets(&self, log: bool) -> &[f32] {
+        self.log_targets.as_ref().filter(|_| log).unwrap_or(&self.targets)
+    }
+
+    /// Targets and weights of some rows.
+    fn of(&self, rows: &[usize], log: bool) -> (Vec<f32>, Option<Vec<f32>>) {
+        let targets = self.targets(log);
+        (rows.iter().map(|row| targets[*row]).collect(), self.weights_of(rows))
+    }
+}
+
+/// Mean loss of rows without dropout and label smoothing.
+fn mean_loss(
+    network: &Network,
+    inputs: &Inputs,
+    setup: &Setup<'_>,
+    rows: &Rows,
+    chosen: &[usize],
+    device: &Device,
+) -> f64 {
+    let (mut sum, mut total) = (0.0, 0.0);
+    for part in chosen.chunks(PREDICT_ROWS) {
+        let gathered = inputs.gather(&rows.encoded, part, |code| code, device);
+        let (targets, weights) = rows.of(part, setup.member.log);
+        let outputs = network.forward(setup.member, gathered, None);
+        let weight = weights.as_ref().map_or(part.len() as f64, |weights| weights.iter().copied().map(f64::from).sum());
+        sum += f64::from(first(setup.loss.mean(outputs, &targets, weights.as_deref(), 0.0, device))) * weight;
+        total += weight;
+    }
+    sum / total
+}
+
+fn first(scalar: Tensor<1>) -> f32 {
+    numbers(scalar.into_data()).first().copied().unwrap_or(f32::NAN)
+}
+
+/// Share of the highest learning rate: rises from nearly nothing, then falls along a cosine to nearly nothing.
+fn schedule(step: usize, n_steps: usize) -> f64 {
+    let warm_up = (WARM_UP_SHARE * n_steps as f64).max(1.0);
+    let (step, n_steps) = (step as f64 + 0.5, n_steps as f64);
+    if step < warm_up {
+        return step / warm_up;
+    }
+    0.5 * (1.0 + (std::f64::consts::PI * (step - warm_up) / (n_steps - warm_up)).cos())
+}
+
+/// Dropout masks, made on the host: drawing them on the device would be single-threaded and a third of the step.
+struct Masks {
+    rng: ChaCha8Rng,
+    /// Values of which one in 256 is dropped for each.
+    dropped_in_256: u8,
+    bytes: Vec<u8>,
+}
+
+impl Masks {
+    fn new(rate: f64, rng: ChaCha8Rng) -> Self {
+        Self { rng, dropped_in_256: (rate * 256.0).round() as u8, bytes: Vec::new() }
+    }
+
+    /// A mask of 0 and `1 / (1 - rate)`.
+    fn next(&mut self, shape: [usize; 2], device: &Device) -> Tensor<2> {
+        let keep = 256.0 / (256.0 - f32::from(self.dropped_in_256));
+        self.bytes.resize(shape[0] * shape[1], 0);
+        self.rng.fill_bytes(&mut self.bytes);
+        let mask = self.bytes.iter().map(|byte| if *byte < self.dropped_in_256 { 0.0 } else { keep });
+        Tensor::from_data(TensorData::new(mask.collect::<Vec<f32>>(), shape), device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::fit::network::tests::{architecture, encoded, member};
+
+    fn recipe() -> Recipe {
+        Recipe {
+            epochs: 20,
+            batch_rows: 64,
+            learning_rate: 1e-2,
+            weight_decay: 3e-2,
+            dropout: 0.1,
+            label_smoothing: 0.0,
+            averaging: None,
+        }
+    }
+
+    /// What the target's mean follows: a curve, a product and a category.
+    fn signal(encoded: &Encoded, row: usize) -> f32 {
+        let dense = encoded.dense.row(row);
+        dense[0].sin() + dense[1] * dense[2] + if encoded.codes[[row, 0]] == 2 { 1.5 } else { -0.5 }
+    }
+
+    /// Rows for a loss; the last fifth validates.
+    fn rows(loss: Loss, n_rows: usize) -> (Rows, Vec<usize>, Vec<usize>) {
+        let encoded = encoded(n_rows, 3, 1);
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let targets = (0..n_rows).map(|row| {
+            let (signal, noise) = (signal(&encoded, row), rng.random_range(-0.5_f32..0.5));
+            match loss {
+                Loss::BinaryCrossEntropy => f32::from(u8::from(signal + noise > 0.0)),
+                Loss::CrossEntropy => {
+                    (f32::from(u8::from(signal + noise > -1.0))) + f32::from(u8::from(signal + noise > 1.0))
+                }
+                Loss::SquaredError | Loss::Huber => (signal + noise) / 1.8,
+            }
+        });
+        let targets = targets.collect();
+        let train = n_rows * 4 / 5;
+        (Rows { encoded, targets, log_targets: None, weights: None }, (0..train).collect(), (train..n_rows).collect())
+    }
+
+    fn fitted(loss: Loss, index: usize, n_rows: usize) -> Result<FittedMember, Error> {
+        let architecture = architecture(3, if loss == Loss::CrossEntropy { 3 } else { 1 });
+        let (rows, train, validation) = rows(loss, n_rows);
+        let (recipe, member) = (recipe(), member(32));
+        let setup = Setup {
+            architecture: &architecture,
+            member: &member,
+            loss,
+            recipe: &recipe,
+            seed: 7,
+            index,
+            over_budget: &|| false,
+        };
+        fit(&setup, &rows, &train, &validation, &mut |_| ControlFlow::Continue(()))
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_at_any_number_of_threads() {
+        // Wide enough for products that are shared out among threads.
+        let (architecture, member) = (architecture(3, 1), member(256));
+        let (rows, train, validation) = rows(Loss::SquaredError, 20_000);
+        let recipe = Recipe { batch_rows: 1024, ..recipe() };
+        let with_threads = |n_threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            // Two epochs are enough to tell: the observer stops there, and the losses are of all weights.
+            let mut losses = Vec::new();
+            let setup = Setup {
+                architecture: &architecture,
+                member: &member,
+                loss: Loss::SquaredError,
+                recipe: &recipe,
+                seed: 7,
+                index: 0,
+                over_budget: &|| false,
+            };
+            let mut observer = |progress: Progress| {
+                losses.push((progress.train_loss.to_bits(), progress.validation_loss.to_bits()));
+                if progress.epoch < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+            let stopped = pool.install(|| fit(&setup, &rows, &train, &validation, &mut observer));
+            assert!(matches!(stopped, Err(Error::Stopped { epoch: 2 })));
+            losses
+        };
+        let once = with_threads(1);
+        assert_eq!(once, with_threads(1));
+        assert_eq!(once, with_threads(2));
+    }
+
+    #[test]
+    fn members_are_fitted_alike_in_any_order_and_differ() {
+        let second = fitted(Loss::BinaryCrossEntropy, 1, 600).unwrap();
+        let first = fitted(Loss::BinaryCrossEntropy, 0, 600).unwrap();
+        let again = fitted(Loss::BinaryCrossEntropy, 1, 600).unwrap();
+        assert_eq!(second.weights.to_bytes().unwrap(), again.weights.to_bytes().unwrap());
+        assert_eq!(second.curve, again.curve);
+        assert_ne!(first.weights, second.weights);
+        assert_eq!(Weights::join(vec![first.weights, second.weights]).unwrap().architecture().members.len(), 2);
+    }
+
+    #[test]
+    fn each_loss_is_learnt() {
+        // Losses of always answering the mean: ln 2, about ln 3, and about the variance of the target.
+        for (loss, enough) in [
+            (Loss::BinaryCrossEntropy, 0.35),
+            (Loss::CrossEntropy, 0.65),
+            (Loss::SquaredError, 0.12),
+            (Loss::Huber, 0.06),
+        ] {
+            let fitted = fitted(loss, 0, 4000).unwrap();
+            let best = fitted.curve[fitted.best_epoch - 1];
+            assert_eq!(best.epoch, fitted.best_epoch);
+            assert!(fitted.curve.iter().all(|progress| progress.validation_loss >= best.validation_loss));
+            assert!(best.validation_loss < enough, "{loss:?}: {best:?}");
+        }
+    }
+
+    #[test]
+    fn a_fit_is_never_cut_short_into_a_result() {
+        let (architecture, member) = (architecture(3, 1), member(32));
+        let (rows, train, validation) = rows(Loss::SquaredError, 100);
+        let bad = Rows { targets: [&[f32::NAN], &rows.targets[1..]].concat(), ..rows.clone() };
+        let recipe = recipe();
+        let run = |over_budget: &(dyn Fn() -> bool + Sync), rows: &Rows, train: &[usize], stop: bool| {
+            let setup = Setup {
+                architecture: &architecture,
+                member: &member,
+                loss: Loss::SquaredError,
+                recipe: &recipe,
+                seed: 7,
+                index: 0,
+                over_budget,
+            };
+            let flow = if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            fit(&setup, rows, train, &validation, &mut |_| flow).unwrap_err()
+        };
+        assert!(matches!(run(&|| true, &rows, &train, false), Error::OverBudget { epoch: 1, .. }));
+        assert!(matches!(run(&|| false, &rows, &train, true), Error::Stopped { epoch: 1 }));
+        assert!(matches!(run(&|| false, &bad, &train, false), Error::Target { row: 0 }));
+        assert!(matches!(run(&|| false, &rows, &[], false), Error::TooFewRows { .. }));
+    }
+
+    #[test]
+    fn the_rate_rises_and_falls() {
+        let rates: Vec<f64> = (0..1000).map(|step| schedule(step, 1000)).collect();
+        assert!(rates.iter().all(|rate| *rate > 0.0 && *rate <= 1.0));
+        assert!(rates[0] < 0.02 && rates[999] < 1e-5 && rates[50] > 0.99);
+    }
+}

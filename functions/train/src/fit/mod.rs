@@ -1,0 +1,20 @@
+//! Fitting: from rows to a network that can serve, with honest probabilities or intervals.
+//!
+//! Nothing here knows of jobs, stores or batches; `challenger` and `evaluate` bring the rows.
+
+mod bag;
+mod blend;
+mod calibrate;
+mod error;
+mod loss;
+mod member;
+mod network;
+mod random;
+mod recipe;
+
+pub use bag::{Bag, Fitted, FittedKind, HeldOut, Keeper, MemberCurve, NoKeeper, fit_bag};
+pub use error::Error;
+pub use loss::Loss;
+pub use member::{FittedMember, Progress, Rows, Setup, fit};
+pub use network::{Gathered, Inputs, Network};
+pub use recipe::{Plan, Recipe};

@@ -1,0 +1,180 @@
+use features::{Layout, TargetCode};
+use model::{Body, Member};
+use serde::Serialize;
+use spec::{MemberKind, Spec, Task};
+
+/// Steps that small data get in a whole fit: with these settings the best weights come within them.
+const MIN_STEPS: usize = 400;
+/// Fewest epochs where rows are few, and where they are so many that one epoch has all the steps that are needed.
+const FEW_ROWS_EPOCHS: usize = 16;
+const MANY_ROWS_EPOCHS: usize = 1;
+/// Most epochs, for very few rows.
+const MAX_EPOCHS: usize = 60;
+/// Rows that pass through a member in a whole fit, within the bounds on epochs: about a minute of one core.
+const ROWS_PER_FIT: usize = 4_000_000;
+/// Questions of a tree.
+const TREE_DEPTH: usize = 4;
+/// Most multiply-adds that the leaves of a member's trees may cost a row.
+const LEAF_COST: usize = 4096;
+
+/// How a member is fitted, settled for a number of rows: what the spec says, or what serves most data well.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recipe {
+    /// Epochs planned.
+    pub epochs: usize,
+    /// Rows per step.
+    pub batch_rows: usize,
+    /// Highest learning rate of the schedule.
+    pub learning_rate: f64,
+    /// Decoupled weight decay per step, in units of the learning rate.
+    pub weight_decay: f64,
+    /// Share of hidden values, or of trees, that are dropped.
+    pub dropout: f64,
+    /// Share of each class's certainty that is spread evenly over all classes.
+    pub label_smoothing: f64,
+    /// Share of the way that the kept weights move towards the learning ones in each step; none keeps the latter.
+    pub averaging: Option<f64>,
+}
+
+/// A kind of member: its shape and how it is fitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Its name in the spec.
+    pub kind: MemberKind,
+    /// Its shape.
+    pub member: Member,
+    /// How it is fitted.
+    pub recipe: Recipe,
+}
+
+impl Plan {
+    /// The plans of a spec, by kind, for members that learn from `n_rows` rows.
+    ///
+    /// The kinds err in different ways, which is what makes their mean better than each: coarse curves are smooth, fine ones
+    /// find single values, trees find corners; of a regression, the fine ones learn the target's logarithm where it has one.
+    pub fn of_spec(spec: &Spec, layout: &Layout, target: &TargetCode, n_rows: usize) -> Vec<Self> {
+        spec.train.kinds.iter().map(|kind| Self::new(*kind, spec, layout, target, n_rows)).collect()
+    }
+
+    fn new(kind: MemberKind, spec: &Spec, layout: &Layout, target: &TargetCode, n_rows: usize) -> Self {
+        let train = &spec.train;
+        let is_regression = spec.task == Task::Regression;
+        let n_outputs = target.n_outputs();
+        let curves = 0..layout.bins.len();
+        let curves = curves.filter(|curve| kind == MemberKind::Fine || !layout.fine[*curve]).collect();
+        let body = match kind {
+            MemberKind::Coarse | MemberKind::Fine => Body::Layers { widths: vec![train.hidden; 2] },
+            MemberKind::Trees => {
+                let affordable = (LEAF_COST / (n_outputs << TREE_DEPTH)).max(1);
+                Body::Trees { trees: (2 * train.hidden / TREE_DEPTH).clamp(1, affordable), depth: TREE_DEPTH }
+            }
+        };
+        let log = target.is_log() || (kind == MemberKind::Fine && target.has_log());
+        let (weight_decay, label_smoothing, averaging) = match kind {
+            MemberKind::Coarse => (0.03, 0.1, None),
+            MemberKind::Fine => (0.1, 0.03, Some(0.03)),
+            MemberKind::Trees => (0.1, 0.03, None),
+        };
+        let dropout = match kind {
+            _ if is_regression => 0.15,
+            MemberKind::Fine => 0.4,
+            MemberKind::Coarse | MemberKind::Trees => 0.3,
+        };
+        let batch_rows = train.batch_rows.unwrap_or_else(|| batch_rows(n_rows, is_regression));
+        let recipe = Recipe {
+            epochs: train.epochs.unwrap_or_else(|| epochs(n_rows, batch_rows)),
+            batch_rows,
+            learning_rate: train.learning_rate,
+            weight_decay: train.weight_decay.unwrap_or(weight_decay),
+            dropout: train.dropout.unwrap_or(dropout),
+            label_smoothing: train.label_smoothing.unwrap_or(label_smoothing),
+            averaging,
+        };
+        Self { kind, member: Member { curves, body, straight: is_regression, log }, recipe }
+    }
+}
+
+/// Rows per step: small for few rows, which need their steps; large for many, where a step costs least per row. A
+/// regression, whose errors say more than a class's, gets half.
+fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
+    let rows = match n_rows {
+        0..1_000 => 64,
+        1_000..2_000 => 128,
+        2_000..50_000 => 256,
+        50_000..200_000 => 512,
+        _ => 1024,
+    };
+    if is_regression { rows / 2 } else { rows }
+}
+
+/// Epochs for so many rows: enough steps, and no more rows than a member has time for.
+fn epochs(n_rows: usize, batch_rows: usize) -> usize {
+    let n_rows = n_rows.max(1);
+    let for_steps = MIN_STEPS.div_ceil(n_rows.div_ceil(batch_rows)).max(FEW_ROWS_EPOCHS);
+    let affordable = (ROWS_PER_FIT / n_rows).max(MANY_ROWS_EPOCHS);
+    for_steps.min(affordable).min(MAX_EPOCHS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_follows_the_rows() {
+        for (n_rows, expected) in
+            [(100, 60), (2_000, 50), (2_570, 37), (6_400, 16), (80_000, 16), (1_000_000, 4), (10_000_000, 1)]
+        {
+            assert_eq!(epochs(n_rows, batch_rows(n_rows, false)), expected, "{n_rows} rows");
+        }
+    }
+
+    fn plans(task: &str, train: &str) -> Vec<Plan> {
+        let text = format!("name: demo\ntask: {task}\ncolumns: {{x: {{kind: number}}}}\ntrain: {train}\n");
+        let spec = Spec::parse(&text).unwrap();
+        let layout = Layout { n_dense: 1, bins: vec![16, 200], fine: vec![false, true], cardinalities: vec![] };
+        let standard = features::Standard { mean: 0.0, scale: 1.0 };
+        let target = match spec.task {
+            Task::Regression => TargetCode::Number { plain: Some(standard), log: Some(standard) },
+            _ => TargetCode::Classes { labels: spec.target.classes.clone(), positive: 1 },
+        };
+        Plan::of_spec(&spec, &layout, &target, 8_000)
+    }
+
+    #[test]
+    fn kinds_see_and_learn_different_things() {
+        let plans = plans("regression\ntarget: {column: y}", "{}");
+        let seen: Vec<_> = plans.iter().map(|plan| (plan.member.curves.len(), plan.member.log)).collect();
+        assert_eq!(seen, [(1, false), (2, true), (1, false)]);
+        assert!(plans.iter().all(|plan| plan.member.straight));
+    }
+
+    #[test]
+    fn what_serves_stays_affordable() {
+        for (task, classes, n_outputs) in [("binary", "[a, b]", 1), ("multiclass", "[a, b, c, d]", 4)] {
+            let plans = plans(&format!("{task}\ntarget: {{column: y, classes: {classes}}}"), "{}");
+            let layout = Layout { n_dense: 1, bins: vec![16, 200], fine: vec![false, true], cardinalities: vec![] };
+            let members = plans.iter().flat_map(|plan| vec![plan.member.clone(); 5]).collect();
+            let cost = model::Architecture::new(&layout, n_outputs).with(members).multiply_adds();
+            assert!(cost <= 200_000, "{cost}");
+        }
+    }
+
+    #[test]
+    fn the_spec_has_the_last_word() {
+        let train = "{kinds: [trees], epochs: 3, batch_rows: 32, learning_rate: 0.1, weight_decay: 0, dropout: 0.5, \
+                     label_smoothing: 0.2, hidden: 8}";
+        let plans = plans("binary\ntarget: {column: y, classes: [a, b]}", train);
+        let [plan] = plans.as_slice() else { panic!("one kind") };
+        let expected = Recipe {
+            epochs: 3,
+            batch_rows: 32,
+            learning_rate: 0.1,
+            weight_decay: 0.0,
+            dropout: 0.5,
+            label_smoothing: 0.2,
+            averaging: None,
+        };
+        assert_eq!(plan.recipe, expected);
+        assert_eq!(plan.member.body, Body::Trees { trees: 4, depth: 4 });
+    }
+}

@@ -1,0 +1,105 @@
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// What stands between the members' mean and the answer. It is fitted after the members, on rows that they did not learn
+/// from, and can be fitted anew on other rows without touching the network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Readout {
+    /// How much each member counts, from 0 and with the sum 1. Shape `[members]`; none where all count alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blend: Option<Vec<f64>>,
+    /// Of a classification: how its probabilities are corrected. None leaves them as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// Of a regression: how far answers may be off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// Of a binary task: the probability of the positive class from which a row is called positive. None: 0.5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+/// One slope and a shift per output on the logarithm of the mean probabilities.
+///
+/// Binary: `p' = sigmoid(slope ln(p / (1 - p)) + shifts[0])`. Several classes: `p' = softmax_k(slope ln p_k + shifts[k])`.
+/// The order of rows by a class's probability stays as it is in a binary task.
+///
+/// # Source
+/// J. Platt, "Probabilistic outputs for support vector machines" (1999); for several classes, C. Guo et al., "On
+/// calibration of modern neural networks" (ICML 2017), §4.2, with one slope for all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Above 1 sharpens, below 1 softens; above 0.
+    pub slope: f64,
+    /// Shape `[n_outputs]`.
+    pub shifts: Vec<f64>,
+}
+
+/// A prediction interval around a regression's answer, by where the answer lies.
+///
+/// On the scale on which the target is learnt, standardised: an answer `s` with `cuts[b-1] <= s < cuts[b]` has the interval
+/// `[s - below[b], s + above[b]]`. So a logarithmic target has intervals that grow with the answer.
+///
+/// # Source
+/// Split conformal prediction with Mondrian categories by the predicted value: V. Vovk, A. Gammerman, G. Shafer,
+/// "Algorithmic learning in a random world" (2005), §4.5.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interval {
+    /// Share of rows whose target it should hold, between 0 and 1.
+    pub level: f64,
+    /// Borders between the categories, rising. Shape `[n_categories - 1]`.
+    pub cuts: Vec<f64>,
+    /// How far below the answer the interval reaches, per category.
+    pub below: Vec<f64>,
+    /// How far above the answer the interval reaches, per category.
+    pub above: Vec<f64>,
+}
+
+impl Interval {
+    /// The interval around a standardised answer.
+    pub(crate) fn around(&self, answer: f64) -> [f64; 2] {
+        let category = self.cuts.partition_point(|cut| *cut <= answer);
+        [answer - self.below[category], answer + self.above[category]]
+    }
+}
+
+impl Readout {
+    /// Makes sure that it belongs to a network of so many outputs and members.
+    pub(crate) fn check(&self, n_outputs: usize, n_members: usize) -> Result<(), Error> {
+        let fail = |message| Err(Error::Readout(message));
+        if let Some(blend) = &self.blend {
+            let sum: f64 = blend.iter().sum();
+            let shares = blend.iter().all(|share| *share >= 0.0) && (sum - 1.0).abs() < 1e-6;
+            if blend.len() != n_members || !shares {
+                return fail("its blend does not have one share per member, from 0 and with the sum 1");
+            }
+        }
+        if let Some(Calibration { slope, shifts }) = &self.calibration {
+            if shifts.len() != n_outputs {
+                return fail("its calibration does not have one shift per output");
+            }
+            if !(slope.is_finite() && *slope > 0.0 && shifts.iter().all(|shift| shift.is_finite())) {
+                return fail("its calibration is not finite, or its slope is not above 0");
+            }
+        }
+        if let Some(Interval { level, cuts, below, above }) = &self.interval {
+            if below.len() != cuts.len() + 1 || above.len() != below.len() {
+                return fail("its interval does not have one reach per category");
+            }
+            if !(*level > 0.0 && *level < 1.0 && below.iter().chain(above).all(|reach| reach.is_finite())) {
+                return fail("its interval is not finite, or its level is not between 0 and 1");
+            }
+            if !cuts.windows(2).all(|pair| pair[0] < pair[1]) {
+                return fail("the categories of its interval do not rise");
+            }
+        }
+        if self.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+            return fail("its threshold is not a probability");
+        }
+        Ok(())
+    }
+}
