@@ -148,6 +148,9 @@ fn metric_name(name: &str) -> &str {
     match metric_of(name) {
         Some(Metric::LogLoss) => "log loss",
         Some(Metric::Auc) => "AUC",
+        Some(Metric::PrAuc) => "average precision",
+        Some(Metric::Brier) => "Brier score",
+        Some(Metric::Ece) => "calibration error",
         Some(Metric::F1) => "F1",
         Some(Metric::MacroF1) => "macro F1",
         Some(Metric::Rmse) => "RMSE",

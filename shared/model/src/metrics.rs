@@ -1,7 +1,19 @@
 use indexmap::IndexMap;
-use spec::{ColumnData, Metric, Spec};
+use spec::{ColumnData, Metric, Spec, Task};
 
 use crate::Predictions;
+
+/// How many bins of equal width [`calibration_bin`] sorts probabilities into.
+pub const CALIBRATION_BINS: usize = 10;
+
+/// The bin of a probability: `min(floor(10 p), 9)`, so that each bin has its lower end and the last has both.
+///
+/// ```
+/// assert_eq!([0.0, 0.05, 0.1, 0.95, 1.0].map(model::calibration_bin), [0, 0, 1, 9, 9]);
+/// ```
+pub fn calibration_bin(probability: f64) -> usize {
+    ((probability * CALIBRATION_BINS as f64) as usize).min(CALIBRATION_BINS - 1)
+}
 
 /// Every metric that the task has, by the definitions below, most telling first.
 ///
@@ -9,6 +21,9 @@ use crate::Predictions;
 /// |---|---|---|---|
 /// | `log_loss` | `-mean ln p(true class)`, in nats | 0 to 20.8 | |
 /// | `auc` | `(R - n₊(n₊+1)/2) / (n₊ n₋)`, `R` the positives' sum of mid-ranks | 0 to 1 | a class has no row |
+/// | `pr_auc` | average precision: `Σ (Rₙ - Rₙ₋₁) Pₙ` over falling scores, precision `P` and recall `R` | 0 to 1 | no row is positive |
+/// | `brier` | binary: `mean (p₊ - y)²`; several classes: `mean Σₖ (pₖ - yₖ)²`, `y` 1 or 0 | 0 to 1; 0 to 2 | |
+/// | `ece` | `Σ_bins abs(Σ (c - h)) / n`, see below | 0 to 1 | |
 /// | `accuracy` | share of rows whose most likely class is the true one | 0 to 1 | |
 /// | `f1` | `2 TP / (2 TP + FP + FN)` of the positive class, where most likely | 0 to 1 | nothing is or is called positive |
 /// | `macro_f1` | unweighted mean of each class's F1 | 0 to 1 | |
@@ -17,7 +32,9 @@ use crate::Predictions;
 /// | `mae_log` | `mean abs(ln ŷ - ln y)` | 0 and up | a number or a prediction is not above 0 |
 /// | `r2` | `1 - Σ(ŷ-y)² / Σ(y-ȳ)²` | up to 1 | all numbers are equal |
 ///
-/// `macro_f1` is over the classes that occur, truly or as predictions. Every metric is left out without rows. Rows whose
+/// `ece` is over [`CALIBRATION_BINS`] bins of equal width of `c`. Of a binary task, `c` is the probability of the positive class
+/// and `h` whether the row is of it; of several classes, `c` is the probability of the most likely class and `h` whether it is
+/// the true one. `macro_f1` is over the classes that occur, truly or as predictions. Every metric is left out without rows. Rows whose
 /// target is missing or, for classes, none of the spec's are not counted: they have no truth to compare with.
 ///
 /// # Shapes
@@ -28,9 +45,12 @@ use crate::Predictions;
 /// When the numbers of rows differ: that is a bug of the caller, who has mixed up two sets of rows.
 ///
 /// # Source
-/// The definitions of scikit-learn 1.9.1 (`log_loss`, `roc_auc_score`, `accuracy_score`, `f1_score`, `root_mean_squared_error`,
+/// The definitions of scikit-learn 1.9.1 (`log_loss`, `roc_auc_score`, `average_precision_score`, `brier_score_loss`, `accuracy_score`, `f1_score`, `root_mean_squared_error`,
 /// `mean_absolute_error`, `r2_score`), which gave the values below. AUC by ranks: J. A. Hanley and B. J. McNeil, "The meaning
-/// and use of the area under a ROC curve", Radiology 143 (1982).
+/// and use of the area under a ROC curve", Radiology 143 (1982). `brier`: G. W. Brier, "Verification of forecasts expressed in
+/// terms of probability", Monthly Weather Review 78 (1950). `ece`: M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well
+/// calibrated probabilities using Bayesian binning", AAAI (2015); of the most likely class: C. Guo et al., "On calibration of
+/// modern neural networks", ICML (2017).
 ///
 /// # Example
 /// ```
@@ -51,6 +71,9 @@ use crate::Predictions;
 /// for (metric, expected) in [
 ///     (Metric::LogLoss, 0.6682358919061325),
 ///     (Metric::Auc, 0.6111111111111112),
+///     (Metric::PrAuc, 0.7),
+///     (Metric::Brier, 0.24708333333333332),
+///     (Metric::Ece, 0.3083333333333333),
 ///     (Metric::Accuracy, 0.5),
 ///     (Metric::F1, 0.4),
 /// ] {
@@ -68,7 +91,8 @@ pub fn evaluate(spec: &Spec, predictions: &Predictions, target: &ColumnData) -> 
 
 /// Per row, the loss whose mean is the metric, up to [`from_mean`]; for the metrics that are such means.
 ///
-/// `log_loss`: `-ln p(true class)`. `accuracy`: 0 where right, 1 where wrong. `rmse`: squared error. `mae`, `mae_log`:
+/// `log_loss`: `-ln p(true class)`. `brier`: squared error of the probabilities. `accuracy`: 0 where right, 1 where wrong.
+/// `rmse`: squared error. `mae`, `mae_log`:
 /// absolute error. None for the others, and where the metric is not defined. Smaller is always better, which is what a
 /// paired comparison of two models resamples.
 ///
@@ -110,8 +134,13 @@ enum Rows {
         of_truth: Vec<f64>,
         /// Probability of the positive class.
         of_positive: Vec<f64>,
+        /// Probability of the most likely class.
+        of_predicted: Vec<f64>,
+        /// Squared error of the probabilities: of the positive class, or summed over several classes.
+        squared: Vec<f64>,
         n_classes: usize,
         positive: usize,
+        task: Task,
     },
 }
 
@@ -132,6 +161,7 @@ impl Rows {
                 let class_of: Vec<Option<usize>> =
                     target.levels.iter().map(|level| classes.iter().position(|class| class == level)).collect();
                 let (mut truth, mut predicted, mut of_truth, mut of_positive) = (vec![], vec![], vec![], vec![]);
+                let (mut of_predicted, mut squared) = (vec![], vec![]);
                 let positive = spec.positive_index();
                 for ((row, class), code) in
                     probabilities.rows().into_iter().zip(predictions.classes()).zip(&target.codes)
@@ -141,6 +171,12 @@ impl Rows {
                     predicted.push(class);
                     of_truth.push(row[*true_class]);
                     of_positive.push(row[positive]);
+                    of_predicted.push(row[class]);
+                    let error = |class: usize| (row[class] - f64::from(u8::from(class == *true_class))).powi(2);
+                    squared.push(match spec.task {
+                        Task::Binary => error(positive),
+                        _ => (0..row.len()).map(error).sum(),
+                    });
                 }
                 let n_classes = classes.len();
                 (!truth.is_empty()).then_some(Rows::Classes {
@@ -148,8 +184,11 @@ impl Rows {
                     predicted,
                     of_truth,
                     of_positive,
+                    of_predicted,
+                    squared,
                     n_classes,
                     positive,
+                    task: spec.task,
                 })
             }
             _ => None,
@@ -163,8 +202,18 @@ impl Rows {
         match (self, metric) {
             (Rows::Numbers { truth, predicted }, Metric::R2) => r2(truth, predicted),
             (Rows::Classes { truth, of_positive, positive, .. }, Metric::Auc) => {
-                let truth: Vec<bool> = truth.iter().map(|class| class == positive).collect();
-                auc(&truth, of_positive)
+                auc(&are_of(*positive, truth), of_positive)
+            }
+            (Rows::Classes { truth, of_positive, positive, .. }, Metric::PrAuc) => {
+                average_precision(&are_of(*positive, truth), of_positive)
+            }
+            (Rows::Classes { truth, of_positive, positive, task: Task::Binary, .. }, Metric::Ece) => {
+                Some(calibration_error(of_positive, &are_of(*positive, truth)))
+            }
+            (Rows::Classes { truth, predicted, of_predicted, .. }, Metric::Ece) => {
+                let right: Vec<bool> =
+                    truth.iter().zip(predicted).map(|(truth, predicted)| truth == predicted).collect();
+                Some(calibration_error(of_predicted, &right))
             }
             (Rows::Classes { truth, predicted, positive, .. }, Metric::F1) => f1(truth, predicted, *positive),
             (Rows::Classes { truth, predicted, n_classes, .. }, Metric::MacroF1) => {
@@ -189,6 +238,7 @@ impl Rows {
                 }
             }
             (Rows::Classes { of_truth, .. }, Metric::LogLoss) => Some(of_truth.iter().map(|p| -p.ln()).collect()),
+            (Rows::Classes { squared, .. }, Metric::Brier) => Some(squared.clone()),
             (Rows::Classes { truth, predicted, .. }, Metric::Accuracy) => {
                 let rows = truth.iter().zip(predicted);
                 Some(rows.map(|(truth, predicted)| f64::from(u8::from(truth != predicted))).collect())
@@ -196,6 +246,11 @@ impl Rows {
             _ => None,
         }
     }
+}
+
+/// Per row, whether its class is `class`.
+fn are_of(class: usize, truth: &[usize]) -> Vec<bool> {
+    truth.iter().map(|truth| *truth == class).collect()
 }
 
 fn r2(truth: &[f64], predicted: &[f64]) -> Option<f64> {
@@ -230,6 +285,29 @@ fn auc(truth: &[bool], scores: &[f64]) -> Option<f64> {
     }
     let pairs = n_positive * n_negative;
     (pairs > 0.0).then(|| (rank_sum - n_positive * (n_positive + 1.0) / 2.0) / pairs)
+}
+
+/// Average precision: over falling scores, each threshold's precision, weighted by the recall that it adds.
+fn average_precision(truth: &[bool], scores: &[f64]) -> Option<f64> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    let (mut n_above, mut n_found, mut sum) = (0, 0, 0.0);
+    for equal in order.chunk_by(|a, b| scores[*a] == scores[*b]) {
+        let found = equal.iter().filter(|row| truth[**row]).count();
+        n_above += equal.len();
+        n_found += found;
+        sum += found as f64 * n_found as f64 / n_above as f64;
+    }
+    (n_found > 0).then(|| sum / n_found as f64)
+}
+
+/// Expected calibration error: how far the probabilities of each bin are from the share that came true, over all rows.
+fn calibration_error(probabilities: &[f64], came_true: &[bool]) -> f64 {
+    let mut excess = [0.0; CALIBRATION_BINS];
+    for (probability, came_true) in probabilities.iter().zip(came_true) {
+        excess[calibration_bin(*probability)] += probability - f64::from(u8::from(*came_true));
+    }
+    excess.iter().map(|excess: &f64| excess.abs()).sum::<f64>() / probabilities.len() as f64
 }
 
 #[cfg(test)]
@@ -274,6 +352,8 @@ mod tests {
             &evaluate(&spec, &predictions, &target),
             &[
                 (Metric::LogLoss, 0.7128920863497888),
+                (Metric::Brier, 0.4),
+                (Metric::Ece, 0.2714285714285714),
                 (Metric::Accuracy, 0.7142857142857143),
                 (Metric::MacroF1, 0.7111111111111111),
             ],
@@ -305,7 +385,8 @@ mod tests {
         let binary = spec("binary", "{column: y, classes: [a, b]}");
         let certain = Predictions::Probabilities(array![[0.9, 0.1], [0.8, 0.2]]);
         let metrics = evaluate(&binary, &certain, &classes(&["a"], vec![0, 0]));
-        assert_eq!(metrics.keys().copied().collect::<Vec<_>>(), [Metric::LogLoss, Metric::Accuracy]);
+        let defined = [Metric::LogLoss, Metric::Brier, Metric::Ece, Metric::Accuracy];
+        assert_eq!(metrics.keys().copied().collect::<Vec<_>>(), defined);
         assert!(evaluate(&binary, &certain, &classes(&["z"], vec![0, 0])).is_empty());
         assert!(evaluate(&regression, &Predictions::Numbers(vec![]), &ColumnData::Numbers(vec![])).is_empty());
         assert!(evaluate(&regression, &certain, &ColumnData::Numbers(vec![0.0, 0.0])).is_empty());
@@ -317,7 +398,7 @@ mod tests {
         let predictions = Predictions::Probabilities(array![[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]);
         let target = classes(&["a", "b"], vec![0, 1, 1]);
         let metrics = evaluate(&spec, &predictions, &target);
-        for metric in [Metric::LogLoss, Metric::Accuracy] {
+        for metric in [Metric::LogLoss, Metric::Brier, Metric::Accuracy] {
             let losses = row_losses(&spec, metric, &predictions, &target).unwrap();
             assert_eq!(losses.len(), 3);
             assert_eq!(metrics[&metric], from_mean(metric, losses.iter().sum::<f64>() / 3.0));

@@ -301,11 +301,12 @@ impl<'a> Check<'a> {
 
     fn train_and_promote(&mut self) {
         let (task, train, promote) = (self.spec.task, &self.spec.train, &self.spec.promote);
-        let metrics = || Metric::of(task).into_iter().map(Metric::name);
+        let metrics = || Metric::of(task).into_iter();
         if let Some(metric) = train.metric
-            && (!metric.fits(task) || metric == Metric::R2)
+            && !(metric.fits(task) && metric.compares_versions())
         {
-            let hint = suggestion(metric.name(), metrics().filter(|name| *name != "r2"));
+            let comparing = metrics().filter(|metric| metric.compares_versions());
+            let hint = suggestion(metric.name(), comparing.map(Metric::name));
             self.error("/train/metric", format!("`{metric}` does not compare versions of this task"), hint);
         }
         if !(1..=64).contains(&train.members) {
@@ -341,7 +342,7 @@ impl<'a> Check<'a> {
             self.error("/train/budget_s", "no fit ends in no time", "Write a number of seconds");
         }
         for metric in promote.floors.keys().filter(|metric| !metric.fits(task)) {
-            let hint = suggestion(metric.name(), metrics());
+            let hint = suggestion(metric.name(), metrics().map(Metric::name));
             self.error(format!("/promote/floors/{metric}"), format!("this task has no `{metric}`"), hint);
         }
         if promote.max_history_regression.limit().is_some_and(|limit| limit < 0.0) {

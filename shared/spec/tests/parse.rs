@@ -136,7 +136,7 @@ serve: {bands: [{label: all}, {below: 1, label: low}], explain: {space: target, 
     line 18, source.rename.b: two columns are renamed to `age`. Rename each to a name of its own
     line 19, drift.columns.agge: `agge` is not a column of rows. Did you mean `age`?
     line 19, drift.columns.agge.effect: every batch would drift. Write an effect above 0
-    line 20, train.metric: `rmse` does not compare versions of this task. There is `log_loss`, `auc`, `accuracy`, `f1`
+    line 20, train.metric: `rmse` does not compare versions of this task. There is `log_loss`, `auc`, `pr_auc`, `brier`, `accuracy`, `f1`
     line 20, train.members: the bag is of no sensible size. Write 1 to 64
     line 21, promote.floors.r2: this task has no `r2`. Did you mean `f1`?
     line 21, promote.confidence: the confidence is not between 0.5 and 1. 0.95 is usual

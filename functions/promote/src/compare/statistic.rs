@@ -15,7 +15,8 @@ pub(super) trait Statistic: Send + Sync {
     fn improvement(&self, counts: &[u32]) -> Option<f64>;
 }
 
-/// The statistic of a metric; none where the metric is not defined for one of the two models.
+/// The statistic of a metric; none where the metric is not defined for one of the two models, and for `ece`, by which no
+/// versions are compared.
 ///
 /// `deal` gives, for the number of rows that have a truth, their order and the number of units.
 pub(super) fn of(
@@ -46,11 +47,14 @@ pub(super) fn of(
     }
     match metric {
         Metric::R2 => r2(champion, challenger, target, deal),
-        Metric::Auc | Metric::F1 | Metric::MacroF1 => {
+        Metric::Auc | Metric::PrAuc | Metric::F1 | Metric::MacroF1 => {
             let rows = Classified::new(spec, champion, challenger, target)?;
             let (order, n_units) = deal(rows.truth.len());
+            let ranks = |area| Ranks::new(&rows, spec.positive_index(), &order, n_units, area);
             let statistic: Box<dyn Statistic> = if metric == Metric::Auc {
-                Box::new(Ranks::new(&rows, spec.positive_index(), &order, n_units))
+                Box::new(ranks(auc))
+            } else if metric == Metric::PrAuc {
+                Box::new(ranks(average_precision))
             } else {
                 let classes = match metric {
                     Metric::F1 => spec.positive_index()..spec.positive_index() + 1,
@@ -222,14 +226,18 @@ impl Statistic for Confusion {
     }
 }
 
-/// Area under the ROC curve: rows sorted once by each model's score, then weighted by how often they were drawn.
+/// The area under a curve over scores: rows sorted once by each model's score, then weighted by how often they were drawn.
 struct Ranks {
     /// By model, rows in order of score, packed: unit, whether positive, whether the last of equal scores.
     sorted: [Vec<u32>; 2],
+    /// The area by the rows of one model, and how often each unit was drawn.
+    area: Area,
 }
 
+type Area = fn(&[u32], &[u32]) -> Option<f64>;
+
 impl Ranks {
-    fn new(rows: &Classified, positive: usize, order: &[u32], n_units: usize) -> Self {
+    fn new(rows: &Classified, positive: usize, order: &[u32], n_units: usize, area: Area) -> Self {
         let mut unit_of = vec![0_u32; order.len()];
         for (place, row) in order.iter().enumerate() {
             unit_of[*row as usize] = (place % n_units) as u32;
@@ -246,32 +254,50 @@ impl Ranks {
             };
             by_score.iter().enumerate().map(pack).collect()
         });
-        Self { sorted }
+        Self { sorted, area }
     }
+}
 
-    fn auc(sorted: &[u32], counts: &[u32]) -> Option<f64> {
-        // Twice the number of pairs in the right order, equal scores counting half.
-        let (mut ordered, mut positives, mut negatives_below) = (0.0, 0_u64, 0_u64);
-        let (mut equal_positives, mut equal_negatives) = (0_u64, 0_u64);
-        for packed in sorted {
-            let count = u64::from(counts[(packed >> 2) as usize]);
-            let positive = u64::from(packed >> 1 & 1);
-            equal_positives += count * positive;
-            equal_negatives += count * (1 - positive);
-            if packed & 1 == 1 {
-                ordered += equal_positives as f64 * (2 * negatives_below + equal_negatives) as f64;
-                positives += equal_positives;
-                negatives_below += equal_negatives;
-                (equal_positives, equal_negatives) = (0, 0);
-            }
+/// Positives and negatives of each score, by how often they were drawn, lowest score first.
+fn scores<'a>(sorted: &'a [u32], counts: &'a [u32]) -> impl DoubleEndedIterator<Item = [u64; 2]> + 'a {
+    // The row before the first of a score is the last of another.
+    sorted.chunk_by(|before, _| before & 1 == 0).map(|equal| {
+        let mut drawn = [0; 2];
+        for packed in equal {
+            let negative = usize::from(packed >> 1 & 1 == 0);
+            drawn[negative] += u64::from(counts[(packed >> 2) as usize]);
         }
-        let pairs = positives as f64 * negatives_below as f64;
-        (pairs > 0.0).then(|| ordered / (2.0 * pairs))
+        drawn
+    })
+}
+
+/// Area under the ROC curve.
+fn auc(sorted: &[u32], counts: &[u32]) -> Option<f64> {
+    // Twice the number of pairs in the right order, equal scores counting half.
+    let (mut ordered, mut n_positive, mut negatives_below) = (0.0, 0_u64, 0_u64);
+    for [positives, negatives] in scores(sorted, counts) {
+        ordered += positives as f64 * (2 * negatives_below + negatives) as f64;
+        n_positive += positives;
+        negatives_below += negatives;
     }
+    let pairs = n_positive as f64 * negatives_below as f64;
+    (pairs > 0.0).then(|| ordered / (2.0 * pairs))
+}
+
+/// Average precision: over falling scores, each one's precision, weighted by the recall that it adds.
+fn average_precision(sorted: &[u32], counts: &[u32]) -> Option<f64> {
+    let (mut n_positive, mut n_rows, mut sum) = (0_u64, 0_u64, 0.0);
+    for [positives, negatives] in scores(sorted, counts).rev() {
+        n_positive += positives;
+        n_rows += positives + negatives;
+        // A score that was not drawn before any other has no rows above it either.
+        sum += positives as f64 * n_positive as f64 / n_rows.max(1) as f64;
+    }
+    (n_positive > 0).then(|| sum / n_positive as f64)
 }
 
 impl Statistic for Ranks {
     fn improvement(&self, counts: &[u32]) -> Option<f64> {
-        Some(Self::auc(&self.sorted[1], counts)? - Self::auc(&self.sorted[0], counts)?)
+        Some((self.area)(&self.sorted[1], counts)? - (self.area)(&self.sorted[0], counts)?)
     }
 }

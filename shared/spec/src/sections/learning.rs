@@ -194,6 +194,12 @@ pub enum Metric {
     LogLoss,
     /// Area under the ROC curve of a binary task.
     Auc,
+    /// Average precision of a binary task: the area under its precision-recall curve.
+    PrAuc,
+    /// Mean squared error of the probabilities.
+    Brier,
+    /// Expected calibration error: how far probabilities are from shares, over 10 bins.
+    Ece,
     /// Share of rows whose most likely class is right.
     Accuracy,
     /// Harmonic mean of precision and recall of the positive class at 0.5.
@@ -216,6 +222,9 @@ impl Metric {
         match self {
             Metric::LogLoss => "log_loss",
             Metric::Auc => "auc",
+            Metric::PrAuc => "pr_auc",
+            Metric::Brier => "brier",
+            Metric::Ece => "ece",
             Metric::Accuracy => "accuracy",
             Metric::F1 => "f1",
             Metric::MacroF1 => "macro_f1",
@@ -228,14 +237,22 @@ impl Metric {
 
     /// Whether a larger value is a better one.
     pub fn higher_is_better(self) -> bool {
-        matches!(self, Metric::Auc | Metric::Accuracy | Metric::F1 | Metric::MacroF1 | Metric::R2)
+        matches!(self, Metric::Auc | Metric::PrAuc | Metric::Accuracy | Metric::F1 | Metric::MacroF1 | Metric::R2)
+    }
+
+    /// Whether champion and challenger may be compared by it.
+    ///
+    /// `r2` orders versions as `rmse` does, in units that say less about a difference. `ece` is no score of its own: a model
+    /// that answers every row with the base rate has an `ece` of nearly 0, and it is of no use.
+    pub fn compares_versions(self) -> bool {
+        !matches!(self, Metric::R2 | Metric::Ece)
     }
 
     /// Whether the task has it.
     pub fn fits(self, task: Task) -> bool {
         match self {
-            Metric::LogLoss | Metric::Accuracy => task != Task::Regression,
-            Metric::Auc | Metric::F1 => task == Task::Binary,
+            Metric::LogLoss | Metric::Brier | Metric::Ece | Metric::Accuracy => task != Task::Regression,
+            Metric::Auc | Metric::PrAuc | Metric::F1 => task == Task::Binary,
             Metric::MacroF1 => task == Task::Multiclass,
             Metric::Rmse | Metric::Mae | Metric::MaeLog | Metric::R2 => task == Task::Regression,
         }
@@ -243,9 +260,12 @@ impl Metric {
 
     /// All metrics that a task has, the most telling first.
     pub fn of(task: Task) -> Vec<Metric> {
-        const ALL: [Metric; 9] = [
+        const ALL: [Metric; 12] = [
             Metric::LogLoss,
             Metric::Auc,
+            Metric::PrAuc,
+            Metric::Brier,
+            Metric::Ece,
             Metric::Accuracy,
             Metric::F1,
             Metric::MacroF1,
