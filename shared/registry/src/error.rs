@@ -43,6 +43,16 @@ pub enum Error {
         /// How often it was given.
         times: usize,
     },
+    /// A version was published without an optional part.
+    #[error("version {version} of {model} has no {part}")]
+    PartNotFound {
+        /// The model.
+        model: String,
+        /// The version.
+        version: VersionId,
+        /// The part asked for.
+        part: Part,
+    },
     /// A part is missing or is not what was published.
     #[error("{part} of version {version} of {model} does not match its digest")]
     DigestMismatch {
@@ -98,7 +108,7 @@ impl Fault for Error {
         match self {
             Error::Storage(error) => error.kind(),
             Error::Name { .. } | Error::VersionId { .. } => Kind::Invalid,
-            Error::VersionNotFound { .. } => Kind::NotFound,
+            Error::VersionNotFound { .. } | Error::PartNotFound { .. } => Kind::NotFound,
             Error::ProductionMoved { .. } => Kind::Conflict,
             // The store has lost or changed what it was given.
             Error::DigestMismatch { .. } | Error::ManifestMismatch { .. } | Error::RawMismatch { .. } => Kind::Upstream,

@@ -102,12 +102,37 @@ pub enum Part {
     /// Where it came from: batches, job, run, times. Digested like the others but outside the id.
     #[serde(rename = "lineage.json")]
     Lineage,
+    /// Everything that was measured on it. Optional.
+    #[serde(rename = "evidence.json")]
+    Evidence,
+    /// What it is for and how good it is, as Markdown. Optional.
+    #[serde(rename = "model-card.md")]
+    ModelCard,
+    /// The same as a page. Optional.
+    #[serde(rename = "model-card.html")]
+    ModelCardPage,
+    /// What it learnt from, as Markdown. Optional.
+    #[serde(rename = "data-card.md")]
+    DataCard,
+    /// The same as a page. Optional.
+    #[serde(rename = "data-card.html")]
+    DataCardPage,
 }
 
 impl Part {
     /// The parts that define the id.
     pub const IDENTITY: [Part; 6] =
         [Part::Spec, Part::Encoder, Part::Weights, Part::Reference, Part::Background, Part::Metrics];
+
+    /// The parts that a version may lack, as older ones do. They are digested like the others but outside the id.
+    pub const OPTIONAL: [Part; 5] =
+        [Part::Evidence, Part::ModelCard, Part::ModelCardPage, Part::DataCard, Part::DataCardPage];
+
+    /// The part whose file has this name.
+    fn of_file(name: &str) -> Option<Part> {
+        let mut all = Part::IDENTITY.into_iter().chain([Part::Lineage]).chain(Part::OPTIONAL);
+        all.find(|part| part.file_name() == name)
+    }
 
     /// The name of its file in the version's folder.
     pub fn file_name(self) -> &'static str {
@@ -119,6 +144,11 @@ impl Part {
             Part::Background => "background.json",
             Part::Metrics => "metrics.json",
             Part::Lineage => "lineage.json",
+            Part::Evidence => "evidence.json",
+            Part::ModelCard => "model-card.md",
+            Part::ModelCardPage => "model-card.html",
+            Part::DataCard => "data-card.md",
+            Part::DataCardPage => "data-card.html",
         }
     }
 }
@@ -152,21 +182,28 @@ pub struct Manifest {
 }
 
 impl Registry {
-    /// Publishes a version: the six parts of [`Part::IDENTITY`], and its lineage.
+    /// Publishes a version: the six parts of [`Part::IDENTITY`], any of [`Part::OPTIONAL`], and its lineage.
     ///
-    /// The same parts give the same id, and a version that is already there is left as it is, its lineage included. The
-    /// manifest is written last, so that a version is there whole or not at all.
+    /// The same identity gives the same id, and a version that is already there is left as it is, with its lineage and the
+    /// optional parts that it has. The manifest is written last, so that a version is there whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Parts`] when one of the six is missing or given twice, or the lineage is among them.
+    /// [`Error::Parts`] when one of the six is missing, a part is given twice, or the lineage is among them.
     pub async fn publish(&self, model: &str, parts: Vec<(Part, Bytes)>, lineage: Bytes) -> Result<VersionId> {
         checked("model", model)?;
-        for part in Part::IDENTITY.into_iter().chain([Part::Lineage]) {
+        for part in Part::IDENTITY.into_iter().chain([Part::Lineage]).chain(Part::OPTIONAL) {
             let times = parts.iter().filter(|(given, _)| *given == part).count();
-            if times != usize::from(part != Part::Lineage) {
+            let allowed = match part {
+                Part::Lineage => 0..=0,
+                _ if Part::OPTIONAL.contains(&part) => 0..=1,
+                _ => 1..=1,
+            };
+            if !allowed.contains(&times) {
                 return Err(Error::Parts { model: model.to_owned(), part, times });
             }
         }
+        let (optional, parts): (Vec<_>, Vec<_>) =
+            parts.into_iter().partition(|(part, _)| Part::OPTIONAL.contains(part));
         let mut digests: BTreeMap<Part, PartDigest> = parts.iter().map(|(part, body)| (*part, digest(body))).collect();
         let version = VersionId::from_digests(&digests);
         let manifest_path = version_path(model, &version, MANIFEST)?;
@@ -178,14 +215,19 @@ impl Registry {
             async move { Ok(self.store.put(&path?, body).await?) }
         })
         .await?;
-        // Two publishers of the same parts may bring different lineages; the one that is stored first is the one that
-        // either manifest describes.
-        let lineage_path = version_path(model, &version, Part::Lineage.file_name())?;
-        let lineage = match self.store.put_new(&lineage_path, lineage.clone()).await? {
-            true => lineage,
-            false => self.store.get(&lineage_path).await?,
-        };
-        digests.insert(Part::Lineage, digest(&lineage));
+        // Two publishers of the same identity may differ in what stands outside it; what is stored first is what either
+        // manifest describes.
+        let outside = optional.into_iter().chain([(Part::Lineage, lineage)]);
+        let outside = read_all(outside, |(part, body)| {
+            let path = version_path(model, &version, part.file_name());
+            async move {
+                let path = path?;
+                let is_first = self.store.put_new(&path, body.clone()).await?;
+                let body = if is_first { body } else { self.store.get(&path).await? };
+                Ok((part, digest(&body)))
+            }
+        });
+        digests.extend(outside.await?);
         let manifest =
             Manifest { model: model.to_owned(), version: version.clone(), parts: digests, created_at: self.now() };
         self.store.put_json_new(&manifest_path, &manifest).await?;
@@ -213,6 +255,7 @@ impl Registry {
     /// One part of a version.
     ///
     /// # Errors
+    /// [`Error::PartNotFound`] when it is one of [`Part::OPTIONAL`] that the version was published without,
     /// [`Error::DigestMismatch`] when it is missing or not what was published; else as [`Registry::manifest`].
     pub async fn part(&self, model: &str, version: &VersionId, part: Part) -> Result<Bytes> {
         let [body] = self.parts(model, version, [part]).await?;
@@ -238,6 +281,9 @@ impl Registry {
         let mut checked = [const { Bytes::new() }; N];
         for ((slot, body), part) in checked.iter_mut().zip(bodies).zip(parts) {
             let digest = manifest.parts.get(&part);
+            if digest.is_none() && Part::OPTIONAL.contains(&part) {
+                return Err(Error::PartNotFound { model: model.to_owned(), version: version.clone(), part });
+            }
             *slot = body?
                 .filter(|body| digest.is_some_and(|digest| matches_digest(body, &digest.sha256)))
                 .ok_or_else(|| Error::DigestMismatch { model: model.to_owned(), version: version.clone(), part })?;
@@ -249,8 +295,8 @@ impl Registry {
     pub async fn versions(&self, model: &str) -> Result<Vec<Manifest>> {
         let folders = self.store.folders(&model_path(model, "versions")?).await?;
         let ids: Vec<VersionId> = folders.iter().filter_map(|name| name.parse().ok()).collect();
-        let manifests = read_all(&ids, |version| async move {
-            match self.manifest(model, version).await {
+        let manifests = read_all(ids, |version| async move {
+            match self.manifest(model, &version).await {
                 Ok(manifest) => Ok(Some(manifest)),
                 // Parts without a manifest are a version that was never finished.
                 Err(Error::VersionNotFound { .. }) => Ok(None),
@@ -263,7 +309,7 @@ impl Registry {
         Ok(manifests)
     }
 
-    /// Stores a file beside the parts of a version, such as `model.onnx` or a card, over what may be there.
+    /// Stores a file beside the parts of a version, such as `model.onnx`, over what may be there.
     ///
     /// # Errors
     /// [`Error::Name`] when the name is that of a part.
@@ -303,5 +349,5 @@ fn extra_path(model: &str, version: &VersionId, name: &str) -> Result<String> {
 }
 
 fn is_reserved(name: &str) -> bool {
-    name == MANIFEST || name == Part::Lineage.file_name() || Part::IDENTITY.iter().any(|part| part.file_name() == name)
+    name == MANIFEST || Part::of_file(name).is_some()
 }

@@ -115,6 +115,48 @@ async fn publishers_at_once_agree() {
 }
 
 #[tokio::test]
+async fn optional_parts_stand_outside_the_id() {
+    for fixture in fixtures() {
+        let registry = &fixture.registry;
+        let with = |evidence: &'static str| {
+            let mut with = parts("w1");
+            with.insert(0, (Part::Evidence, evidence.into()));
+            with.push((Part::ModelCardPage, "<p>page".into()));
+            with
+        };
+        let version = registry.publish(MODEL, with("first"), "the lineage".into()).await.unwrap();
+        assert_eq!(registry.publish(MODEL, with("second"), "another".into()).await.unwrap(), version);
+        assert_eq!(published(registry, "w1").await, version, "the identity alone makes the id");
+        let read = registry.parts(MODEL, &version, [Part::Evidence, Part::ModelCardPage, Part::Weights]).await.unwrap();
+        assert_eq!(read, ["first", "<p>page", "w1"], "what is there is left as it is");
+        assert_eq!(registry.manifest(MODEL, &version).await.unwrap().parts.len(), 9);
+        assert!(registry.extras(MODEL, &version).await.unwrap().is_empty(), "they are parts, not extra files");
+        let error = registry.part(MODEL, &version, Part::DataCard).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("version {version} of {MODEL} has no data-card.md"));
+        assert_eq!(error.kind(), Kind::NotFound);
+
+        let path = format!("models/{MODEL}/versions/{version}/evidence.json");
+        registry.store().put(&path, "changed").await.unwrap();
+        let error = registry.part(MODEL, &version, Part::Evidence).await.unwrap_err();
+        assert!(matches!(error, Error::DigestMismatch { part: Part::Evidence, .. }), "they are digested: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_that_died_leaves_no_contradiction() {
+    for fixture in fixtures() {
+        let registry = &fixture.registry;
+        let with = |card: &'static str| [parts("w1"), vec![(Part::DataCard, card.into())]].concat();
+        let version = registry.publish(MODEL, with("first"), "the lineage".into()).await.unwrap();
+        let folder = format!("models/{MODEL}/versions/{version}");
+        registry.store().delete(&format!("{folder}/manifest.json")).await.unwrap();
+        registry.publish(MODEL, with("second"), "another".into()).await.unwrap();
+        let read = registry.parts(MODEL, &version, [Part::DataCard, Part::Lineage]).await.unwrap();
+        assert_eq!(read, ["first", "the lineage"], "the manifest describes what was stored first");
+    }
+}
+
+#[tokio::test]
 async fn incomplete_parts_are_refused() {
     let registry = &fixtures()[0].registry;
     let mut missing = parts("w1");
@@ -123,7 +165,10 @@ async fn incomplete_parts_are_refused() {
     twice.push((Part::Spec, "again".into()));
     let mut lineage = parts("w1");
     lineage.push((Part::Lineage, "x".into()));
-    let cases = [(missing, Part::Metrics, 0), (twice, Part::Spec, 2), (lineage, Part::Lineage, 1)];
+    let mut cards = parts("w1");
+    cards.extend([(Part::DataCard, "one".into()), (Part::DataCard, "two".into())]);
+    let cases =
+        [(missing, Part::Metrics, 0), (twice, Part::Spec, 2), (lineage, Part::Lineage, 1), (cards, Part::DataCard, 2)];
     for (parts, wrong, n_times) in cases {
         let error = registry.publish(MODEL, parts, "l".into()).await.unwrap_err();
         assert!(matches!(error, Error::Parts { part, times, .. } if part == wrong && times == n_times), "{error}");
@@ -141,7 +186,7 @@ async fn extra_files_stand_beside_the_parts() {
         registry.put_extra(MODEL, &version, "MLmodel", "second").await.unwrap();
         assert_eq!(registry.extra(MODEL, &version, "MLmodel").await.unwrap(), Some("second".into()));
         assert_eq!(registry.extras(MODEL, &version).await.unwrap(), ["MLmodel", "model.onnx"]);
-        for name in ["spec.yaml", "manifest.json", "lineage.json", "../x", ".hidden", "a/b", ""] {
+        for name in ["spec.yaml", "manifest.json", "lineage.json", "data-card.html", "../x", ".hidden", "a/b", ""] {
             let error = registry.put_extra(MODEL, &version, name, "x").await.unwrap_err();
             assert!(matches!(error, Error::Name { .. }), "{name}");
         }
