@@ -9,6 +9,7 @@ mod network;
 mod predictor;
 mod readout;
 mod response;
+mod threshold;
 mod weights;
 
 pub use architecture::{Architecture, Body, Member};
@@ -19,4 +20,5 @@ pub use network::Network;
 pub use predictor::Predictor;
 pub use readout::{Calibration, Interval, Readout};
 pub use response::{PROBABILITY_FLOOR, Predictions};
+pub use threshold::threshold;
 pub use weights::Weights;

@@ -7,7 +7,7 @@ use fault::pointer_token;
 use crate::derive::Derive;
 use crate::document::{Document, suggestion};
 use crate::error::SpecError;
-use crate::sections::{Kind, Metric, Sections, Space, SplitBy, Task, Transform};
+use crate::sections::{Kind, Metric, Sections, Space, SplitBy, Task, Threshold, Transform};
 
 /// Notes every contradiction of a spec whose single values could be read.
 pub(crate) fn check(spec: &Sections, document: &Document, errors: &mut Vec<SpecError>) {
@@ -369,6 +369,24 @@ impl<'a> Check<'a> {
         }
         if !serve.bands.is_empty() && open != Some(serve.bands.len() - 1) {
             self.error("/serve/bands", "the last band, and only it, is open above", "Leave out its `below`");
+        }
+        if task != Task::Binary && serve.threshold != Threshold::default() {
+            self.error("/serve/threshold", "only a binary task has a threshold", "Remove it");
+        }
+        match serve.threshold {
+            Threshold::At(at) if !(at > 0.0 && at < 1.0) => {
+                self.error("/serve/threshold", "the threshold is not between 0 and 1", "0.5 calls the likelier class");
+            }
+            Threshold::Costs { costs } => {
+                for (name, cost) in [("false_positive", costs.false_positive), ("false_negative", costs.false_negative)]
+                {
+                    if cost <= 0.0 {
+                        let hint = "Write what it costs, in any unit: only the ratio of both matters";
+                        self.error(format!("/serve/threshold/costs/{name}"), "a wrong answer costs something", hint);
+                    }
+                }
+            }
+            Threshold::At(_) | Threshold::Best(_) => {}
         }
         let fits = match serve.explain.space {
             Some(Space::Target) => task == Task::Regression,

@@ -120,6 +120,9 @@ fn plain(expected: &str) -> &str {
 fn expected_at(pointer: &str) -> String {
     match pointer.rsplit('/').next() {
         Some("max_history_regression") => "Write a number such as 0.10, or off".to_owned(),
+        Some("threshold") => {
+            "Write a probability such as 0.5, or f1, or {costs: {false_positive: 1, false_negative: 5}}".to_owned()
+        }
         Some("drop") => "Write a list of names, or `name: reason` for each".to_owned(),
         _ => "Write a column's name or a number".to_owned(),
     }

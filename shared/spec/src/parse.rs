@@ -222,8 +222,20 @@ pub fn json_schema() -> Json {
 
 /// Reads section by section, and column by column, so that one mistake does not hide the next.
 fn decode(document: &Document, errors: &mut Vec<SpecError>) -> Option<Sections> {
-    const KEYS: [&str; 13] = [
-        "name", "task", "target", "time", "source", "columns", "derive", "drop", "rules", "split", "drift", "train",
+    const KEYS: [&str; 14] = [
+        "name",
+        "description",
+        "task",
+        "target",
+        "time",
+        "source",
+        "columns",
+        "derive",
+        "drop",
+        "rules",
+        "split",
+        "drift",
+        "train",
         "promote",
     ];
     let Json::Object(map) = &document.value else {
@@ -250,6 +262,7 @@ fn decode(document: &Document, errors: &mut Vec<SpecError>) -> Option<Sections> 
     }
     let section = Section { document, map };
     let name = section.required("name", errors);
+    let description = section.optional("description", errors);
     let task = section.required("task", errors);
     let target = section.required("target", errors);
     let time = section.optional("time", errors);
@@ -265,6 +278,7 @@ fn decode(document: &Document, errors: &mut Vec<SpecError>) -> Option<Sections> 
     let serve = section.optional("serve", errors);
     Some(Sections {
         name: name?,
+        description,
         task: task?,
         target: target?,
         time,

@@ -1,6 +1,6 @@
 //! Spec files: what is read, what is refused, and how it is said.
 
-use spec::{Kind, Metric, Origin, Spec};
+use spec::{Costs, Kind, Metric, Origin, Spec, Threshold, ThresholdScore};
 
 const CAR_VISION: &str = r#"
 name: car-vision
@@ -62,6 +62,46 @@ fn the_hash_follows_meaning_not_layout() {
 fn history_regression_may_be_off() {
     let off = CAR_VISION.replace("max_history_regression: 0.10", "max_history_regression: off");
     assert_eq!(Spec::parse(&off).unwrap().promote.max_history_regression.limit(), None);
+}
+
+#[test]
+fn a_threshold_is_a_number_a_score_or_costs() {
+    let spec = |threshold: &str| {
+        format!(
+            "name: a\ntask: binary\ntarget: {{column: y, classes: [b, c]}}\ncolumns: {{x: {{kind: number}}}}\n{threshold}"
+        )
+    };
+    let read = |threshold: &str| Spec::parse(&spec(threshold)).unwrap().serve.threshold;
+    assert_eq!(read(""), Threshold::At(0.5));
+    assert_eq!(read("serve: {threshold: 0.3}"), Threshold::At(0.3));
+    assert_eq!(read("serve: {threshold: f1}"), Threshold::Best(ThresholdScore::F1));
+    let costs = Costs { false_positive: 1.0, false_negative: 5.0 };
+    let text = "serve: {threshold: {costs: {false_positive: 1, false_negative: 5}}}";
+    assert_eq!(read(text), Threshold::Costs { costs });
+    let hash = |threshold: &str| Spec::parse(&spec(threshold)).unwrap().hash().to_owned();
+    assert_eq!(hash(""), hash("serve: {threshold: 0.5}"), "what is said anyway changes nothing");
+    assert_ne!(hash(""), hash("serve: {threshold: f1}"));
+    insta::assert_snapshot!(
+        [
+            "serve: {threshold: f2}",
+            "serve: {threshold: {costs: {false_positive: 1}}}",
+            "serve: {threshold: {costs: {false_positive: 1, false_negative: 2, other: 3}}}",
+            "serve: {threshold: 1}",
+            "serve: {threshold: {costs: {false_positive: 0, false_negative: -1}}}",
+        ]
+        .map(|threshold| errors(&spec(threshold)))
+        .join("\n"),
+        @r"
+    line 5, serve.threshold: this value is of no kind that fits here. Write a probability such as 0.5, or f1, or {costs: {false_positive: 1, false_negative: 5}}
+    line 5, serve.threshold: this value is of no kind that fits here. Write a probability such as 0.5, or f1, or {costs: {false_positive: 1, false_negative: 5}}
+    line 5, serve.threshold: this value is of no kind that fits here. Write a probability such as 0.5, or f1, or {costs: {false_positive: 1, false_negative: 5}}
+    line 5, serve.threshold: the threshold is not between 0 and 1. 0.5 calls the likelier class
+    line 5, serve.threshold.costs.false_positive: a wrong answer costs something. Write what it costs, in any unit: only the ratio of both matters
+    line 5, serve.threshold.costs.false_negative: a wrong answer costs something. Write what it costs, in any unit: only the ratio of both matters
+    "
+    );
+    let regression = CAR_VISION.replace("serve: {", "serve: {threshold: f1, ");
+    assert!(errors(&regression).contains("only a binary task has a threshold. Remove it"), "{}", errors(&regression));
 }
 
 #[test]

@@ -26,6 +26,9 @@ use scalar::{Scalar, level, levels};
 pub struct Sections {
     /// The model's address everywhere: lower-case letters, digits and dashes.
     pub name: String,
+    /// What the model is for and what it is not for, for people: the intended use that its card states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// What is predicted.
     pub task: Task,
     /// The column that is predicted.

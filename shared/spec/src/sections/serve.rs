@@ -14,6 +14,9 @@ pub struct Serve {
     /// Share of rows whose number a regression's prediction interval should hold, between 0 and 1.
     #[serde(default = "default_interval")]
     pub interval: f64,
+    /// From which probability of the positive class on a row is called positive; of a binary task. Default: 0.5.
+    #[serde(default, skip_serializing_if = "Threshold::is_default")]
+    pub threshold: Threshold,
     /// How explanations are computed.
     #[serde(default)]
     pub explain: Explain,
@@ -27,6 +30,7 @@ impl Default for Serve {
         Serve {
             bands: Vec::new(),
             interval: default_interval(),
+            threshold: Threshold::default(),
             explain: Explain::default(),
             log: PredictionLog::default(),
         }
@@ -42,6 +46,52 @@ pub struct Band {
     pub below: Option<f64>,
     /// The label.
     pub label: String,
+}
+
+/// From which probability of the positive class on a row is called positive: a number, or how to find it on rows that the
+/// model was not fitted on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Threshold {
+    /// This probability, between 0 and 1, both excluded.
+    At(f64),
+    /// The probability at which a score is largest.
+    Best(ThresholdScore),
+    /// The probability at which wrong answers cost least.
+    Costs {
+        /// What each kind of wrong answer costs.
+        costs: Costs,
+    },
+}
+
+impl Default for Threshold {
+    fn default() -> Self {
+        Threshold::At(0.5)
+    }
+}
+
+impl Threshold {
+    fn is_default(&self) -> bool {
+        *self == Threshold::default()
+    }
+}
+
+/// A score that a threshold can be chosen by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ThresholdScore {
+    /// Harmonic mean of precision and recall of the positive class.
+    F1,
+}
+
+/// What wrong answers cost, in any unit that is the same for both; only their ratio matters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    /// Calling a row positive that is not.
+    pub false_positive: f64,
+    /// Not calling a row positive that is.
+    pub false_negative: f64,
 }
 
 /// How explanations are computed.
