@@ -146,18 +146,8 @@ fn metric_of(name: &str) -> Option<Metric> {
 /// A metric's name as people write it.
 fn metric_name(name: &str) -> &str {
     match metric_of(name) {
-        Some(Metric::LogLoss) => "log loss",
-        Some(Metric::Auc) => "AUC",
-        Some(Metric::PrAuc) => "average precision",
-        Some(Metric::Brier) => "Brier score",
-        Some(Metric::Ece) => "calibration error",
-        Some(Metric::F1) => "F1",
-        Some(Metric::MacroF1) => "macro F1",
-        Some(Metric::Rmse) => "RMSE",
-        Some(Metric::Mae) => "MAE",
-        Some(Metric::MaeLog) => "MAE of the log",
-        Some(Metric::R2) => "R²",
-        Some(Metric::Accuracy) | None => name,
+        Some(metric) => metric.label(),
+        None => name,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The drift report as one HTML page that needs nothing else: no script, no font, no second request.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use crate::reasons::{figure, percent, probability};
 use crate::{ColumnReport, Decision, Distribution, EffectMeasure, MissingRate, Role, Test};
@@ -28,44 +28,31 @@ pub struct Meta {
 pub fn html(meta: &Meta, decision: Decision, reasons: &[String], columns: &[ColumnReport]) -> String {
     let mut ordered: Vec<&ColumnReport> = columns.iter().collect();
     ordered.sort_by(|a, b| b.drifted.cmp(&a.drifted).then(strength(b).total_cmp(&strength(a))));
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Drift: " (meta.model) ", " (meta.batch) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    (header(meta, decision))
-                    section {
-                        h2 { "Why" }
-                        ul.reasons { @for reason in reasons { li { (sentence(reason)) } } }
-                    }
-                    @if !ordered.is_empty() {
-                        section {
-                            h2 { "Columns" }
-                            (table(&ordered))
-                            p.note {
-                                "A column drifts when its q-value (Benjamini-Hochberg) and its effect both say so, when a new or "
-                                "vanished category matters, or when its missing rate moved. The effect is the Wasserstein-1 "
-                                "distance in standard deviations of the reference for numbers, and the Jensen-Shannon distance "
-                                "in base 2 for categories; it matters above the threshold, which follows the sample sizes."
-                            }
-                        }
-                        section {
-                            h2 { "Distributions" }
-                            p.legend { span.key.reference {} "reference " span.key.current {} "this batch" }
-                            div.cards { @for report in &ordered { (card(report)) } }
-                        }
-                    }
+    let content = html! {
+        (header(meta, decision))
+        section {
+            h2 { "Why" }
+            ul.reasons { @for reason in reasons { li { (sentence(reason)) } } }
+        }
+        @if !ordered.is_empty() {
+            section {
+                h2 { "Columns" }
+                (table(&ordered))
+                p.note {
+                    "A column drifts when its q-value (Benjamini-Hochberg) and its effect both say so, when a new or "
+                    "vanished category matters, or when its missing rate moved. The effect is the Wasserstein-1 "
+                    "distance in standard deviations of the reference for numbers, and the Jensen-Shannon distance "
+                    "in base 2 for categories; it matters above the threshold, which follows the sample sizes."
                 }
+            }
+            section {
+                h2 { "Distributions" }
+                p.legend { span.key.reference {} "reference " span.key.current {} "this batch" }
+                div.cards { @for report in &ordered { (card(report)) } }
             }
         }
     };
-    page.into_string()
+    page::document(&format!("Drift: {}, {}", meta.model, meta.batch), STYLE, &content)
 }
 
 /// The effect in units of its threshold.
@@ -202,41 +189,15 @@ fn bars(distribution: &Distribution, column: &str) -> Markup {
 }
 
 const STYLE: &str = "
-:root { color-scheme: light dark; --ink: #1d2430; --dim: #5f6b7a; --paper: #fff; --panel: #f4f6f8; --line: #d9dee4;
-  --reference: #8fa3b8; --current: #d9622b; --alarm: #b3261e; --calm: #1b7a4b; --note: #1f5fa8; --wait: #8a6100; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --dim: #9aa6b4; --paper: #14181d; --panel: #1d232a;
-  --line: #333c46; --reference: #6f8499; --current: #f08a56; --alarm: #ff8a80; --calm: #6fd6a0; --note: #8ab8f0;
-  --wait: #e6b450; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 72rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-header { border-bottom: 1px solid var(--line); padding-bottom: 1rem; }
-.subject { margin: 0; }
-h1 { margin: .1em 0 0; font-size: 2.6rem; line-height: 1.2; }
 h1.train { color: var(--alarm); } h1.skip { color: var(--calm); }
 h1.bootstrap { color: var(--note); } h1.quarantine { color: var(--wait); }
 .meaning { margin: 0; font-size: 1.1rem; }
-h2 { margin: 2rem 0 .5rem; font-size: 1.25rem; } h3 { margin: 0 0 .5rem; font-size: 1rem; overflow-wrap: anywhere; }
-.note, .legend { color: var(--dim); font-size: .9rem; margin: .5rem 0; }
 .reasons { padding-left: 1.2rem; margin: 0; } .reasons li { margin: .25rem 0; }
-code { font: .92em ui-monospace, monospace; background: var(--panel); padding: .05em .3em; border-radius: 3px;
-  overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-thead th { color: var(--dim); font-weight: 500; }
-tbody th { font-weight: 600; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr.drifted td:nth-child(2) { color: var(--alarm); font-weight: 600; }
-.tag { font-size: .75rem; font-weight: 500; color: var(--dim); margin-left: .4em; }
 .card.drifted .tag { color: var(--alarm); }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
-.card { border: 1px solid var(--line); border-radius: 8px; padding: 1rem; background: var(--panel); }
 .card.drifted { border-color: var(--alarm); }
 .card ul { padding-left: 1.1rem; margin: .5rem 0 0; font-size: .85rem; }
-.key { display: inline-block; width: .8em; height: .8em; margin: 0 .4em 0 .8em; border-radius: 2px; }
-.key.reference { background: var(--reference); margin-left: 0; } .key.current { background: var(--current); }
-svg { width: 100%; height: auto; display: block; }
-svg text { font: 11.5px system-ui, sans-serif; fill: var(--ink); } svg .share { fill: var(--dim); font-size: 10px; }
-rect.reference { fill: var(--reference); } rect.current { fill: var(--current); }
+.key.reference { background: var(--first); } .key.current { background: var(--second); }
+svg .share { fill: var(--dim); font-size: 10px; }
+rect.reference { fill: var(--first); } rect.current { fill: var(--second); }
 ";

@@ -235,6 +235,24 @@ impl Metric {
         }
     }
 
+    /// Its name as people write it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Metric::LogLoss => "log loss",
+            Metric::Auc => "AUC",
+            Metric::PrAuc => "average precision",
+            Metric::Brier => "Brier score",
+            Metric::Ece => "calibration error",
+            Metric::Accuracy => "accuracy",
+            Metric::F1 => "F1",
+            Metric::MacroF1 => "macro F1",
+            Metric::Rmse => "RMSE",
+            Metric::Mae => "MAE",
+            Metric::MaeLog => "MAE of the log",
+            Metric::R2 => "R²",
+        }
+    }
+
     /// Whether a larger value is a better one.
     pub fn higher_is_better(self) -> bool {
         matches!(self, Metric::Auc | Metric::PrAuc | Metric::Accuracy | Metric::F1 | Metric::MacroF1 | Metric::R2)
