@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::Error;
+use crate::evidence::{BatchRows, Curve, Evidence, Facts, Inputs, data_card, model_card};
 use crate::fit::{self, Bag, FittedKind, FittedMember, Keeper, Progress, Rows, fit_bag};
 use crate::job::Task;
 
@@ -73,6 +74,8 @@ pub(crate) async fn make_challenger(
 
 /// The rows of a window by what they are for.
 struct Window {
+    /// Rows by batch, for the evidence.
+    batches: Vec<BatchRows>,
     train: Batch,
     new_holdout: Batch,
     history_holdout: Option<Batch>,
@@ -80,17 +83,18 @@ struct Window {
 
 impl Window {
     async fn load(registry: &Registry, spec: &Arc<Spec>, task: &Task) -> Result<Self, Error> {
-        let mut train = Vec::new();
-        let mut holdouts = Vec::new();
+        let (mut batches, mut train, mut holdouts) = (Vec::new(), Vec::new(), Vec::new());
         for batch in &task.window {
             let rows = history::rows(registry, spec, batch).await?;
             train.push(rows.train());
             holdouts.push(rows.holdout());
+            let n_rows = |rows: &[Batch]| rows.last().map_or(0, Batch::n_rows);
+            batches.push(BatchRows { batch: batch.clone(), train: n_rows(&train), holdout: n_rows(&holdouts) });
         }
         let no_rows = || Error::NoRows { batch: task.batch.clone() };
         let new_holdout = holdouts.pop().ok_or_else(no_rows)?;
         let train = Batch::concat(train).filter(|train| train.n_rows() > 0).ok_or_else(no_rows)?;
-        Ok(Self { train, new_holdout, history_holdout: Batch::concat(holdouts) })
+        Ok(Self { batches, train, new_holdout, history_holdout: Batch::concat(holdouts) })
     }
 }
 
@@ -168,7 +172,7 @@ impl Fitter {
             kinds: fitted.kinds,
         };
         let metrics_bytes = serde_json::to_vec_pretty(&metrics).expect("metrics are finite numbers under text keys");
-        let parts = vec![
+        let mut parts = vec![
             (Part::Spec, Bytes::from(spec.text().to_owned())),
             (Part::Encoder, Bytes::from(encoder_bytes)),
             (Part::Weights, Bytes::from(weights_bytes)),
@@ -176,7 +180,63 @@ impl Fitter {
             (Part::Background, Bytes::from(serving::background_to_bytes(spec, &self.background(&rows.train)))),
             (Part::Metrics, Bytes::from(metrics_bytes)),
         ];
+        parts.extend(self.evidence(&predictor, rows, &metrics)?);
         Ok(Challenger { parts, metrics })
+    }
+
+    /// The optional parts of the version: what was measured on it, and its cards.
+    fn evidence(&self, predictor: &Predictor, rows: &Window, metrics: &Metrics) -> Result<Vec<(Part, Bytes)>, Error> {
+        let history = rows.history_holdout.clone().into_iter();
+        let holdout = Batch::concat(history.chain([rows.new_holdout.clone()]).collect());
+        let kinds = &metrics.kinds;
+        let curves = kinds.iter().flat_map(|kind| {
+            kind.members.iter().enumerate().map(|(member, curve)| Curve {
+                name: format!("{} {}", kind.kind, member + 1),
+                best_epoch: curve.best_epoch,
+                train_loss: curve.epochs.iter().map(|epoch| epoch.train_loss).collect(),
+                validation_loss: curve.epochs.iter().map(|epoch| epoch.validation_loss).collect(),
+            })
+        });
+        let curves: Vec<Curve> = curves.collect();
+        let train = &self.spec.train;
+        let mut recipe = vec![("seed".to_owned(), train.seed.to_string())];
+        for FittedKind { kind, share, recipe: fit, .. } in kinds {
+            let text = format!(
+                "{} networks, {:.0} % of the answer: {} epochs of {} rows a step, learning rate {}, weight decay {}, dropout \
+                 {}, label smoothing {}",
+                train.members,
+                100.0 * share,
+                fit.epochs,
+                fit.batch_rows,
+                fit.learning_rate,
+                fit.weight_decay,
+                fit.dropout,
+                fit.label_smoothing
+            );
+            recipe.push((kind.to_string(), text));
+        }
+        recipe.push(("multiply-adds a row after the first layer".to_owned(), predictor.network().architecture().multiply_adds().to_string()));
+        let facts = Facts {
+            batches: rows.batches.clone(),
+            recipe: recipe.into_iter().collect(),
+            ..Facts::default()
+        };
+        let evidence = Evidence::of(&Inputs {
+            predictor,
+            train: &rows.train,
+            holdout: holdout.as_ref().unwrap_or(&rows.new_holdout),
+            background: &self.background(&rows.train),
+            curves: &curves,
+            facts: &facts,
+        })?;
+        let (model, data) = (model_card(&self.spec, &evidence), data_card(&self.spec, &evidence));
+        Ok(vec![
+            (Part::Evidence, Bytes::from(evidence.to_bytes())),
+            (Part::ModelCard, Bytes::from(model.markdown())),
+            (Part::ModelCardPage, Bytes::from(model.html())),
+            (Part::DataCard, Bytes::from(data.markdown())),
+            (Part::DataCardPage, Bytes::from(data.html())),
+        ])
     }
 
     /// The drift reference: a profile of the inputs and the target of the train rows.

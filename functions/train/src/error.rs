@@ -25,6 +25,9 @@ pub enum Error {
     /// The fitted network is not one that can serve.
     #[error(transparent)]
     Model(#[from] model::Error),
+    /// The fitted network cannot be explained.
+    #[error("failed to explain the fitted network")]
+    Shap(#[from] shap::Error),
     /// The window holds no row that may be learnt from.
     #[error("the window of batch {batch} holds no rows to learn from: all are hold-out")]
     NoRows {
@@ -90,6 +93,7 @@ impl Fault for Error {
             Error::Features(error) => error.kind(),
             Error::Fit(error) => error.kind(),
             Error::Model(error) => error.kind(),
+            Error::Shap(error) => error.kind(),
             Error::NoRows { .. } => Kind::Invalid,
             Error::UnknownJob { .. } | Error::NotDone { .. } => Kind::NotFound,
             Error::Failed { .. } => Kind::Conflict,

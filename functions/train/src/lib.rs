@@ -3,6 +3,7 @@
 mod challenger;
 mod error;
 pub mod evaluate;
+pub mod evidence;
 pub mod fit;
 mod job;
 mod routes;

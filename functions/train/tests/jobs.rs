@@ -9,9 +9,10 @@ use host::Host;
 use http_body_util::BodyExt;
 use registry::{BatchManifest, BatchStatus, Check, Origin, Part, Registry, VersionId};
 use serde_json::{Value, json};
-use spec::{BatchBuilder, Kind, Spec};
+use spec::{BatchBuilder, Kind, Metric, Spec, Task};
 use storage::Store;
 use tower::ServiceExt;
+use train::evidence::Evidence;
 
 const SPEC: &str = "name: m
 task: regression
@@ -19,6 +20,16 @@ target: {column: y}
 columns:
   x: {kind: number}
   c: {kind: category}
+train: {hidden: 16, members: 2}
+";
+
+/// A model of the same rows that tells which of two classes they are.
+const CLASSES: &str = "name: m
+task: binary
+target: {column: y, classes: [low, high]}
+columns:
+  x: {kind: number}
+  c: {kind: category, sensitive: true}
 train: {hidden: 16, members: 2}
 ";
 
@@ -33,29 +44,33 @@ struct App {
 
 impl App {
     fn over(store: Store) -> Self {
+        Self::of(SPEC, store)
+    }
+
+    fn of(spec: &str, store: Store) -> Self {
         let models = tempfile::tempdir().unwrap();
-        std::fs::write(models.path().join("m.yaml"), SPEC).unwrap();
+        std::fs::write(models.path().join("m.yaml"), spec).unwrap();
         let config =
             service::Config { models: models.path().to_owned(), lease_ttl_s: 1, ..service::Config::for_tests() };
         let host = Host::over(&config, store);
         let registry = host.registry().clone();
         let state = train::State::new(host);
         let router = train::router(state.clone());
-        Self { state, router, registry, spec: Arc::new(Spec::parse(SPEC).unwrap()), _models: models }
+        Self { state, router, registry, spec: Arc::new(Spec::parse(spec).unwrap()), _models: models }
     }
 
     /// Lands a batch of `rows` rows and accepts it.
     async fn accept(&self, number: u64, rows: usize, decision: &str) -> String {
-        let mut builder = BatchBuilder::new([Kind::Number, Kind::Category], Some(Kind::Number), false);
+        let mut builder = BatchBuilder::new([Kind::Number, Kind::Category], Some(self.spec.target_kind()), false);
         for row in 0..rows {
             let x = ((row * 37 + number as usize * 11) % 101) as f64 / 10.0;
             let level = ["a", "b", "c"][row % 3];
             let y = x * x + [0.0, 5.0, -5.0][row % 3] + number as f64;
-            builder.push(
-                &[spec::Value::Number(x), spec::Value::Level(level.to_owned())],
-                &spec::Value::Number(y),
-                f64::NAN,
-            );
+            let target = match self.spec.target_kind() {
+                Kind::Number => spec::Value::Number(y),
+                _ => spec::Value::Level(if y > 30.0 { "high" } else { "low" }.to_owned()),
+            };
+            builder.push(&[spec::Value::Number(x), spec::Value::Level(level.to_owned())], &target, f64::NAN);
         }
         let parquet = dataset::write_parquet(&self.spec, &builder.finish()).unwrap();
         let raw = Bytes::from(format!("batch {number}"));
@@ -125,9 +140,13 @@ impl App {
         panic!("the job never ends");
     }
 
-    async fn weights(&self, result: &Value) -> Bytes {
+    async fn part(&self, result: &Value, part: Part) -> Bytes {
         let version: VersionId = result["version"].as_str().unwrap().parse().unwrap();
-        self.registry.part("m", &version, Part::Weights).await.unwrap()
+        self.registry.part("m", &version, part).await.unwrap()
+    }
+
+    async fn evidence(&self, result: &Value) -> Evidence {
+        serde_json::from_slice(&self.part(result, Part::Evidence).await).unwrap()
     }
 }
 
@@ -139,9 +158,59 @@ async fn the_same_batches_and_seed_give_the_same_bytes() {
         app.accept(0, 300, "bootstrap").await;
         let batch = app.accept(1, 200, "train").await;
         let result = app.result(&batch).await;
-        results.push((result["version"].clone(), app.weights(&result).await));
+        let parts = [app.part(&result, Part::Weights).await, app.part(&result, Part::Evidence).await];
+        let cards = [app.part(&result, Part::ModelCardPage).await, app.part(&result, Part::DataCard).await];
+        results.push((result["version"].clone(), parts, cards));
     }
     assert_eq!(results[0], results[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_regression_comes_with_evidence() {
+    let app = App::over(Store::memory());
+    let first = app.accept(0, 400, "bootstrap").await;
+    let second = app.accept(1, 300, "train").await;
+    let result = app.result(&second).await;
+    let evidence = app.evidence(&result).await;
+    let batches: Vec<&str> = evidence.facts.batches.iter().map(|batch| &*batch.batch).collect();
+    assert_eq!(batches, [first, second]);
+    assert_eq!(evidence.data.rows + evidence.holdout_rows, 700, "every row is on one side");
+    let rmse = evidence.metrics[&Metric::Rmse];
+    let standard_error = rmse.standard_error.unwrap();
+    assert!(standard_error > 0.0 && standard_error < rmse.value, "{rmse:?}");
+    let residuals = evidence.residuals.unwrap();
+    assert_eq!(residuals.by_prediction.iter().map(|group| group.rows).sum::<usize>(), evidence.holdout_rows);
+    // `x` moves the target from 0 to 100, `c` by 5 either way.
+    let importance = evidence.importance.unwrap();
+    assert!(importance.permutation[0].value > 3.0 * importance.permutation[1].value.max(0.1), "{importance:?}");
+    assert!(importance.shap[0].value > 2.0 * importance.shap[1].value, "{importance:?}");
+    assert_eq!((evidence.curves.len(), evidence.classification), (2, None));
+    assert!(evidence.leakage.alone[0].value > 0.9 && evidence.leakage.alone[1].value < 0.5, "{:?}", evidence.leakage);
+    assert_eq!(evidence.groups[0].groups.len(), 4, "quarters of a number");
+    let card = String::from_utf8(app.part(&result, Part::ModelCard).await.to_vec()).unwrap();
+    assert!(card.contains("Predicts the number y from 2 columns") && card.contains("| member 2 |"), "{card}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_classification_comes_with_evidence() {
+    let app = App::of(CLASSES, Store::memory());
+    app.accept(0, 600, "bootstrap").await;
+    let batch = app.accept(1, 400, "train").await;
+    let result = app.result(&batch).await;
+    let evidence = app.evidence(&result).await;
+    assert_eq!(evidence.metrics.keys().copied().collect::<Vec<_>>(), Metric::of(Task::Binary));
+    let classification = evidence.classification.unwrap();
+    let confused: u64 = classification.confusion.counts.iter().flatten().sum();
+    assert_eq!(confused as usize, evidence.holdout_rows);
+    assert_eq!(classification.calibration.iter().map(|bin| bin.rows).sum::<usize>(), evidence.holdout_rows);
+    let right: u64 = (0..2).map(|class| classification.confusion.counts[class][class]).sum();
+    let accuracy = evidence.metrics[&Metric::Accuracy].value;
+    assert!((accuracy - right as f64 / confused as f64).abs() < 1e-12, "at 0.5 both call the same rows high");
+    let [fairness] = evidence.fairness.as_slice() else { panic!("one column is sensitive: {:?}", evidence.fairness) };
+    assert_eq!((&*fairness.column, fairness.groups.len(), fairness.left_out_rows), ("c", 3, 0));
+    assert_eq!(fairness.gaps.len(), 4, "{fairness:?}");
+    let card = String::from_utf8(app.part(&result, Part::ModelCardPage).await.to_vec()).unwrap();
+    assert!(card.contains("Gaps of c") && !card.contains("<script"), "{card}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

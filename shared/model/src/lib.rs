@@ -15,7 +15,7 @@ mod weights;
 pub use architecture::{Architecture, Body, Member};
 pub use coalitions::Coalitions;
 pub use error::Error;
-pub use metrics::{CALIBRATION_BINS, calibration_bin, evaluate, from_mean, row_losses};
+pub use metrics::{CALIBRATION_BINS, auc, calibration_bin, evaluate, from_mean, row_losses};
 pub use network::Network;
 pub use predictor::Predictor;
 pub use readout::{Calibration, Interval, Readout};

@@ -270,8 +270,20 @@ fn f1(truth: &[usize], predicted: &[usize], class: usize) -> Option<f64> {
     (either > 0).then(|| 2.0 * both as f64 / either as f64)
 }
 
-/// Area under the ROC curve: the chance that a positive scores above a negative, half for equal scores.
-fn auc(truth: &[bool], scores: &[f64]) -> Option<f64> {
+/// Area under the ROC curve: the chance that a positive scores above a negative, half for equal scores. None where there is
+/// no positive or no negative.
+///
+/// # Shapes
+/// `truth`, whether the row is positive, and `scores`, never NaN: `[n_rows]` each.
+///
+/// # Source
+/// As [`evaluate`].
+///
+/// ```
+/// assert_eq!(model::auc(&[false, true, true], &[0.1, 0.1, 0.9]), Some(0.75));
+/// assert_eq!(model::auc(&[true], &[0.5]), None);
+/// ```
+pub fn auc(truth: &[bool], scores: &[f64]) -> Option<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_unstable_by(|a, b| scores[*a].total_cmp(&scores[*b]));
     let n_positive = truth.iter().filter(|positive| **positive).count() as f64;

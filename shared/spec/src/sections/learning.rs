@@ -152,6 +152,16 @@ pub enum MemberKind {
     Trees,
 }
 
+impl fmt::Display for MemberKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MemberKind::Coarse => "coarse",
+            MemberKind::Fine => "fine",
+            MemberKind::Trees => "trees",
+        })
+    }
+}
+
 impl Default for Train {
     fn default() -> Self {
         Train {
