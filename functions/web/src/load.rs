@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fault::chain;
 use host::Host;
-use registry::{AliasEntry, BatchState, DecisionRecord, Event, Part, Registry, VersionId};
+use registry::{AliasEntry, BatchState, DecisionRecord, Event, Manifest, Part, Registry, VersionId};
 use serde_json::Value;
 use spec::{Spec, Task};
 
@@ -46,6 +46,8 @@ pub(crate) struct Story {
     pub(crate) decisions: Vec<DecisionRecord>,
     /// Oldest first.
     pub(crate) events: Vec<Event>,
+    /// Versions that have cards.
+    pub(crate) with_cards: BTreeSet<VersionId>,
 }
 
 /// Metrics of a version on the newest hold-out when it was trained, what it is judged by first.
@@ -106,6 +108,7 @@ pub(crate) async fn story(host: &Host, model: &str) -> Result<Story, Error> {
         batches: Vec::new(),
         decisions: Vec::new(),
         events: Vec::new(),
+        with_cards: BTreeSet::new(),
     };
     // A file's stem may be no name that the registry could hold, and then it holds nothing of it.
     if is_known {
@@ -116,6 +119,7 @@ pub(crate) async fn story(host: &Host, model: &str) -> Result<Story, Error> {
             registry.decisions(model),
             registry.events(model),
         )?;
+        story.with_cards = with_cards(registry, model).await;
         if let Some(entry) = story.moves.last() {
             let (served, metrics) = version(registry, model, &entry.version).await;
             story.spec = served.or(story.spec);
@@ -123,6 +127,31 @@ pub(crate) async fn story(host: &Host, model: &str) -> Result<Story, Error> {
         }
     }
     Ok(story)
+}
+
+/// Versions that have both cards as pages. A page without links is better than none, so a failure is only logged.
+async fn with_cards(registry: &Registry, model: &str) -> BTreeSet<VersionId> {
+    match registry.versions(model).await {
+        Ok(manifests) => {
+            let has = |manifest: &Manifest| {
+                [Part::ModelCardPage, Part::DataCardPage].iter().all(|part| manifest.parts.contains_key(part))
+            };
+            manifests.into_iter().filter(has).map(|manifest| manifest.version).collect()
+        }
+        Err(error) => {
+            tracing::warn!(model, error = chain(&error), "the versions cannot be listed");
+            BTreeSet::new()
+        }
+    }
+}
+
+/// A card of a version as the page that was stored with it.
+///
+/// # Errors
+/// [`registry::Error::VersionNotFound`] and [`registry::Error::PartNotFound`] where there is none.
+pub(crate) async fn card(registry: &Registry, model: &str, version: &str, part: Part) -> Result<String, Error> {
+    let page = registry.part(model, &version.parse()?, part).await?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 /// Spec and metrics of a version. A page with a gap is better than none, so a part that cannot be read is only logged.

@@ -11,12 +11,12 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use fault::Fault;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use registry::BatchState;
+use registry::{BatchState, VersionId};
 use service::{Problem, StatusCode};
 use spec::{Metric, Task};
 
 use crate::Error;
-use crate::load::Metrics;
+use crate::load::{Metrics, Story};
 use crate::text;
 
 pub(crate) use index::index;
@@ -39,6 +39,11 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn new(status: StatusCode, markup: Markup) -> Self {
         Self { status, markup }
+    }
+
+    /// A page that was stored whole. The content security policy keeps a browser from running what may be in it.
+    pub(crate) fn stored(page: String) -> Self {
+        Self { status: StatusCode::OK, markup: PreEscaped(page) }
     }
 }
 
@@ -103,6 +108,18 @@ fn layout(title: &str, content: &Markup) -> Markup {
 /// A word in a coloured box; the word alone says all.
 fn badge(class: &str, word: &str) -> Markup {
     html! { span class={ "badge " (class) } { (word) } }
+}
+
+/// Links to a version's cards, where it has any.
+fn card_links(story: &Story, version: &VersionId) -> Markup {
+    let folder = format!("/models/{}/versions/{version}", story.name);
+    html! {
+        @if story.with_cards.contains(version) {
+            span class="quiet" {
+                a href={ (folder) "/model-card" } { "model card" } ", " a href={ (folder) "/data-card" } { "data card" }
+            }
+        }
+    }
 }
 
 /// What became of a batch, in one word.

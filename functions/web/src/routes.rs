@@ -1,12 +1,13 @@
 //! The function's routes: decode, one call, wrap.
 
 use axum::extract;
+use registry::Part;
 use service::{Context, Mark, OpenApiRouter, Path, Query, StatusCode};
 use utoipa_axum::routes;
 
 use crate::State;
 use crate::form::Fields;
-use crate::load::{Story, overview, story};
+use crate::load::{Story, card, overview, story};
 use crate::page::{self, Page, Reply};
 
 /// The function's routes, for its own server and for the bundle.
@@ -15,6 +16,8 @@ pub fn routes(state: State) -> OpenApiRouter {
         .routes(routes!(index).public())
         .routes(routes!(model).public())
         .routes(routes!(form).public().long())
+        .routes(routes!(model_card).public())
+        .routes(routes!(data_card).public())
         .with_state(state)
 }
 
@@ -62,6 +65,32 @@ async fn form(
     // A proxy may put its own page in the place of a 502, so a neighbour that is down is told in a page of ours with 200.
     let status = if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok(Page::new(status, page::model(&story, &fields, reply.as_ref())))
+}
+
+/// The model card of a version: what it is for, how good it is and for whom, and what it rests on.
+#[utoipa::path(get, path = "/models/{model}/versions/{version}/model-card", tag = "web",
+    params(("model" = String, Path, description = "Name of the model"),
+        ("version" = String, Path, description = "Id of the version")),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 404, body = String, content_type = "text/html", description = "There is no such version, or it has no card")))]
+async fn model_card(
+    extract::State(state): extract::State<State>,
+    Path((model, version)): Path<(String, String)>,
+) -> Result<Page, Page> {
+    card(state.host.registry(), &model, &version, Part::ModelCardPage).await.map(Page::stored).map_err(page::failure)
+}
+
+/// The data card of a version: which rows it learnt from and what they look like.
+#[utoipa::path(get, path = "/models/{model}/versions/{version}/data-card", tag = "web",
+    params(("model" = String, Path, description = "Name of the model"),
+        ("version" = String, Path, description = "Id of the version")),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 404, body = String, content_type = "text/html", description = "There is no such version, or it has no card")))]
+async fn data_card(
+    extract::State(state): extract::State<State>,
+    Path((model, version)): Path<(String, String)>,
+) -> Result<Page, Page> {
+    card(state.host.registry(), &model, &version, Part::DataCardPage).await.map(Page::stored).map_err(page::failure)
 }
 
 /// Asks both neighbours at once; none where the model has no form.

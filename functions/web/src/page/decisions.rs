@@ -5,7 +5,7 @@ use registry::{DecisionKind, DecisionRecord};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{badge, metric_name, metric_of};
+use super::{badge, card_links, metric_name, metric_of};
 use crate::load::Story;
 use crate::text;
 
@@ -54,12 +54,12 @@ pub(super) fn section(story: &Story) -> Markup {
         section class="card" id="decisions" {
             h2 { "Promotions and refusals" }
             @if story.decisions.is_empty() { p { "No challenger was judged yet." } }
-            @for (index, decision) in story.decisions.iter().enumerate() { (entry(decision, index == 0)) }
+            @for (index, decision) in story.decisions.iter().enumerate() { (entry(story, decision, index == 0)) }
         }
     }
 }
 
-fn entry(decision: &DecisionRecord, is_newest: bool) -> Markup {
+fn entry(story: &Story, decision: &DecisionRecord, is_newest: bool) -> Markup {
     let outcome = match (decision.kind, decision.promoted) {
         (DecisionKind::Rollback, _) => badge("warn", "rolled back"),
         (DecisionKind::Promotion, true) => badge("good", "promoted"),
@@ -77,6 +77,7 @@ fn entry(decision: &DecisionRecord, is_newest: bool) -> Markup {
                     None => span class="quiet" { "no version served before" },
                 }
                 span class="quiet" { (text::time(decision.at)) }
+                (card_links(story, &decision.version))
             }
             ul { @for reason in &decision.reasons { li { (reason) } } }
             @if !decision.evidence.is_null() {

@@ -1,10 +1,10 @@
 //! One model's story.
 
 use maud::{Markup, html};
-use registry::{Action, AliasEntry, BatchState, Event, Origin};
+use registry::{Action, BatchState, Event, Origin};
 
 use super::prediction::{Reply, section as prediction_section};
-use super::{badge, batch_badge, batch_reasons, decisions, layout, metrics_line, task_name};
+use super::{badge, batch_badge, batch_reasons, card_links, decisions, layout, metrics_line, task_name};
 use crate::form::Fields;
 use crate::load::Story;
 use crate::text;
@@ -45,7 +45,7 @@ fn production(story: &Story) -> Markup {
                 None => p { "No version serves yet. " code { "ebb run " (story.name) } " takes the first turn." },
                 Some(entry) => {
                     dl {
-                        dt { "Version" } dd class="id" { (entry.version) }
+                        dt { "Version" } dd { span class="id" { (entry.version) } " " (card_links(story, &entry.version)) }
                         dt { "Serves since" } dd { (text::time(entry.at)) }
                         dt { "Quality" }
                         dd {
@@ -55,7 +55,7 @@ fn production(story: &Story) -> Markup {
                     }
                     details open[story.moves.len() <= 5] {
                         summary { "What served before" }
-                        (moves(&story.moves))
+                        (moves(story))
                     }
                 }
             }
@@ -63,7 +63,7 @@ fn production(story: &Story) -> Markup {
     }
 }
 
-fn moves(moves: &[AliasEntry]) -> Markup {
+fn moves(story: &Story) -> Markup {
     html! {
         div class="scroll" tabindex="0" {
             table class="stack" {
@@ -73,7 +73,7 @@ fn moves(moves: &[AliasEntry]) -> Markup {
                     th scope="col" { "Version" } th scope="col" { "Reason" }
                 } }
                 tbody {
-                    @for entry in moves.iter().rev() {
+                    @for entry in story.moves.iter().rev() {
                         tr {
                             td class="figure" { (text::time(entry.at)) }
                             td {
@@ -82,7 +82,10 @@ fn moves(moves: &[AliasEntry]) -> Markup {
                                     Action::Rollback => (badge("warn", "rollback")),
                                 }
                             }
-                            td class="id" title=(entry.version) { (entry.version.short()) }
+                            td {
+                                span class="id" title=(entry.version) { (entry.version.short()) }
+                                " " (card_links(story, &entry.version))
+                            }
                             td class="why" { (entry.reason) }
                         }
                     }

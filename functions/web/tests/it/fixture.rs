@@ -252,7 +252,13 @@ async fn publish(
         Part::Metrics => Bytes::from(metrics.clone()),
         _ => Bytes::from_static(name.as_bytes()),
     };
-    let parts = Part::IDENTITY.into_iter().map(|part| (part, body(part))).collect();
+    let mut parts: Vec<_> = Part::IDENTITY.into_iter().map(|part| (part, body(part))).collect();
+    // Older versions have no cards.
+    if name != "second" {
+        let card = |title: &str| Bytes::from(format!("<!DOCTYPE html><title>{title}</title><script>alert(1)</script>"));
+        parts.push((Part::ModelCardPage, card("Model card")));
+        parts.push((Part::DataCardPage, card("Data card")));
+    }
     registry.publish(model, parts, Bytes::from_static(b"{}")).await.unwrap()
 }
 

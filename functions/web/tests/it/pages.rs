@@ -155,6 +155,28 @@ async fn a_model_page_tells_its_story() {
 }
 
 #[tokio::test]
+async fn cards_are_shown_where_a_version_has_some() {
+    let fixture = Fixture::full().await;
+    let router = fixture.router(NOWHERE);
+    let moves = fixture.host.registry().alias_history("homes").await.unwrap();
+    let [first, second, _] = moves.as_slice() else { panic!("{moves:?}") };
+    let path = |version: &str, card: &str| format!("/models/homes/versions/{version}/{card}");
+    let model = page(&router, "/models/homes", StatusCode::OK).await;
+    let links = [path(first.version.as_str(), "model-card"), path(first.version.as_str(), "data-card")];
+    holds_in_order(&model, &[&links[0], "model card", &links[1], "data card"]);
+    assert!(!model.contains(&path(second.version.as_str(), "model-card")), "an older version has none to link to");
+
+    // The policy that every page has keeps a browser from running what a stored page may hold.
+    holds_in_order(&page(&router, &links[0], StatusCode::OK).await, &["<title>Model card</title>"]);
+    holds_in_order(&page(&router, &links[1], StatusCode::OK).await, &["<title>Data card</title>"]);
+    let none = page(&router, &path(second.version.as_str(), "model-card"), StatusCode::NOT_FOUND).await;
+    holds_in_order(&none, &["<h1>Not found", "has no model-card.html", "All models"]);
+    let unknown = page(&router, &path(&"0".repeat(64), "data-card"), StatusCode::NOT_FOUND).await;
+    holds_in_order(&unknown, &["<h1>Not found", "has no version"]);
+    page(&router, &path("latest", "data-card"), StatusCode::UNPROCESSABLE_ENTITY).await;
+}
+
+#[tokio::test]
 async fn the_form_follows_the_spec_and_a_link_fills_it() {
     let fixture = Fixture::full().await;
     let path = "/models/homes?house_size=1850&status=sold&state=%3Cscript%3E%22&listed=2026-01-31&furnished=true";
