@@ -33,7 +33,7 @@ pub(crate) struct Answer<'a> {
 pub(crate) struct Prediction<'a> {
     /// Its id, a UUID of version 7; `/feedback` finds the prediction by it.
     pub(crate) id: Uuid,
-    /// The most likely class, or the number in target units.
+    /// The class that the row is called, or the number in target units.
     #[schema(inline)]
     pub(crate) prediction: Outcome<'a>,
     /// Binary: probability of the positive class.
@@ -44,6 +44,9 @@ pub(crate) struct Prediction<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, f64>>)]
     pub(crate) probabilities: Option<Probabilities<'a>>,
+    /// Regression: lower and upper end of the interval that should hold the true number as often as `serve.interval` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) interval: Option<[f64; 2]>,
     /// Label of the spec's band that the probability or the number lies in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) band: Option<&'a str>,
@@ -90,9 +93,14 @@ impl<'a> Answer<'a> {
     pub(crate) fn new(served: &'a Served, predictions: &Predictions, at: DateTime<Utc>) -> Self {
         let spec = served.spec();
         let predictions = match predictions {
-            Predictions::Numbers(numbers) => numbers.iter().map(|number| of_number(spec, *number, at)).collect(),
+            Predictions::Numbers(numbers) => {
+                let intervals = served.predictor().intervals(predictions);
+                let interval = |row: usize| intervals.as_ref().map(|intervals| intervals[row]);
+                let numbers = numbers.iter().enumerate();
+                numbers.map(|(row, number)| of_number(spec, *number, interval(row), at)).collect()
+            }
             Predictions::Probabilities(rows) => {
-                let classes = predictions.classes();
+                let classes = served.predictor().classes(predictions);
                 rows.rows()
                     .into_iter()
                     .zip(classes)
@@ -104,12 +112,13 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn of_number(spec: &Spec, number: f64, at: DateTime<Utc>) -> Prediction<'_> {
+fn of_number(spec: &Spec, number: f64, interval: Option<[f64; 2]>, at: DateTime<Utc>) -> Prediction<'_> {
     Prediction {
         id: id(at),
         prediction: Outcome::Number(number),
         probability: None,
         probabilities: None,
+        interval,
         band: spec.band(number),
     }
 }
@@ -122,6 +131,7 @@ fn of_class(spec: &Spec, probabilities: Vec<f64>, class: usize, at: DateTime<Utc
         prediction: Outcome::Label(&spec.target.classes[class]),
         probability,
         probabilities: (!is_binary).then_some(Probabilities { classes: &spec.target.classes, probabilities }),
+        interval: None,
         band: probability.and_then(|probability| spec.band(probability)),
     }
 }

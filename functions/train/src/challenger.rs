@@ -15,12 +15,12 @@ use rand_chacha::ChaCha8Rng;
 use registry::{Part, Registry, VersionId};
 use serde::Serialize;
 use serde_json::{Value, json};
-use spec::{Batch, Metric, Spec};
+use spec::{Batch, ColumnData, Metric, Spec};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::Error;
-use crate::evidence::{BatchRows, Curve, Evidence, Facts, Inputs, data_card, model_card};
+use crate::evidence::{BatchRows, Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
 use crate::fit::{self, Bag, FittedKind, FittedMember, Keeper, Progress, Rows, fit_bag};
 use crate::job::Task;
 
@@ -215,8 +215,14 @@ impl Fitter {
             );
             recipe.push((kind.to_string(), text));
         }
-        recipe.push(("multiply-adds a row after the first layer".to_owned(), predictor.network().architecture().multiply_adds().to_string()));
+        recipe.push((
+            "multiply-adds a row after the first layer".to_owned(),
+            predictor.network().architecture().multiply_adds().to_string(),
+        ));
+        let holdout = holdout.as_ref().unwrap_or(&rows.new_holdout);
         let facts = Facts {
+            threshold: predictor.readout().threshold.unwrap_or(0.5),
+            interval: coverage_of(predictor, holdout),
             batches: rows.batches.clone(),
             recipe: recipe.into_iter().collect(),
             ..Facts::default()
@@ -224,7 +230,7 @@ impl Fitter {
         let evidence = Evidence::of(&Inputs {
             predictor,
             train: &rows.train,
-            holdout: holdout.as_ref().unwrap_or(&rows.new_holdout),
+            holdout,
             background: &self.background(&rows.train),
             curves: &curves,
             facts: &facts,
@@ -306,6 +312,15 @@ impl Keeper for Fitter {
         self.share(member, progress.epoch as f64 / progress.epochs as f64, message);
         if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+}
+
+/// What becomes of a regression's intervals on rows that nothing was fitted on.
+fn coverage_of(predictor: &Predictor, rows: &Batch) -> Option<Coverage> {
+    let level = predictor.readout().interval.as_ref()?.level;
+    let Some(ColumnData::Numbers(truths)) = rows.target() else { return None };
+    let (lower, upper): (Vec<f64>, Vec<f64>) =
+        predictor.intervals(&predictor.predict(rows))?.into_iter().map(|[lower, upper]| (lower, upper)).unzip();
+    coverage(level, &lower, &upper, truths)
 }
 
 fn checkpoint_names(member: usize) -> (String, String) {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use features::{Encoder, TargetCode};
-use model::{Architecture, Predictions, Predictor, Readout, Weights};
+use model::{Architecture, Predictions, Predictor, Readout, Weights, threshold};
 use ndarray::Array2;
 use rand::seq::SliceRandom;
 use serde::Serialize;
@@ -318,7 +318,11 @@ fn readout(bag: &Bag<'_>, held_out: &mut HeldOut) -> Readout {
             if let Some(calibration) = &calibration {
                 *probabilities = calibration.calibrate(probabilities, positive);
             }
-            Readout { calibration, ..Readout::default() }
+            let threshold = positive.filter(|_| !bag.spec.serve.threshold.is_default()).map(|positive| {
+                let truths: Vec<bool> = truth.iter().map(|class| *class == positive).collect();
+                threshold(bag.spec.serve.threshold, &probabilities.column(positive).to_vec(), &truths)
+            });
+            Readout { calibration, threshold, ..Readout::default() }
         }
     }
 }

@@ -71,7 +71,8 @@ impl Default for Threshold {
 }
 
 impl Threshold {
-    fn is_default(&self) -> bool {
+    /// Whether it is the one that a spec has which names none: 0.5.
+    pub fn is_default(&self) -> bool {
         *self == Threshold::default()
     }
 }
