@@ -115,7 +115,7 @@ pub(super) fn leakage(spec: &Spec, train: &Batch, seed: u64) -> Leakage {
             };
             if value >= limit {
                 let reason = format!(
-                    "it alone predicts `{}` with {what} of {}: is it known before the target is?",
+                    "it alone predicts {} with {what} of {}: is it known before the target is?",
                     spec.target.column,
                     text::number(value)
                 );

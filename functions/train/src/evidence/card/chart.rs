@@ -86,7 +86,7 @@ impl Axis {
 
 fn lines(chart: &Lines) -> Markup {
     const LEFT: f64 = 52.0;
-    const TOP: f64 = 12.0;
+    const TOP: f64 = 24.0;
     const WIDTH: f64 = 300.0;
     const HEIGHT: f64 = 200.0;
     let points = || chart.series.iter().flat_map(|(_, points)| points.iter().copied());
@@ -116,7 +116,7 @@ fn lines(chart: &Lines) -> Markup {
             text.quiet x=(LEFT) y=(TOP + HEIGHT + 14.0) { (text::number(x.from)) }
             text.quiet x=(LEFT + WIDTH) y=(TOP + HEIGHT + 14.0) text-anchor="end" { (text::number(x.to)) }
             text x=(LEFT + WIDTH / 2.0) y=(TOP + HEIGHT + 30.0) text-anchor="middle" { (chart.x) }
-            text x=(LEFT + 6.0) y=(TOP + 8.0) { (chart.y) }
+            text x=(LEFT) y=(TOP - 10.0) { (chart.y) }
         }
     }
 }

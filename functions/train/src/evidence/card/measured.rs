@@ -1,9 +1,11 @@
 //! What the model card tells of measurements: probabilities, errors, groups, fairness and importance.
 
-use page::text;
-use spec::{Space, Spec, Task};
+use std::collections::BTreeSet;
 
-use super::super::{Classification, ColumnImportance, Fairness, GroupedMetrics, Importance, Residuals};
+use page::text;
+use spec::{Metric, Space, Spec, Task};
+
+use super::super::{Classification, ColumnImportance, Fairness, GroupedMetrics, Importance, Measure, Residuals};
 use super::chart::{Bars, Chart, Lines};
 use super::model_card::{count, or_none};
 use super::{Section, Table};
@@ -98,12 +100,13 @@ pub(super) fn groups(grouped: &[GroupedMetrics]) -> Section {
          rough one.",
     );
     for column in grouped {
-        let metrics: Vec<_> =
-            column.groups.first().into_iter().flat_map(|group| group.metrics.keys().take(GROUP_METRICS)).collect();
+        // A group of one class lacks some metrics, so the first group does not tell which there are.
+        let metrics: BTreeSet<Metric> = column.groups.iter().flat_map(|group| group.metrics.keys().copied()).collect();
+        let metrics: Vec<Metric> = metrics.into_iter().take(GROUP_METRICS).collect();
         let labels: Vec<&str> = ["rows"].into_iter().chain(metrics.iter().map(|metric| metric.label())).collect();
         let mut table = Table::new(format!("By {}", column.column), &[&column.column], &labels);
         for group in &column.groups {
-            let figures = metrics.iter().map(|metric| or_none(group.metrics.get(*metric).copied()));
+            let figures = metrics.iter().map(|metric| or_none(group.metrics.get(metric).copied()));
             table.row([group.group.clone(), count(group.rows)].into_iter().chain(figures).collect());
         }
         section = section.table(table);
@@ -124,22 +127,24 @@ pub(super) fn fairness(columns: &[Fairness]) -> Section {
          which one matters is for the people whom it concerns.",
     );
     for column in columns {
-        let measures: Vec<_> = column.groups.first().map(|group| group.measures.keys().collect()).unwrap_or_default();
+        let measures: BTreeSet<Measure> =
+            column.groups.iter().flat_map(|group| group.measures.keys().copied()).collect();
         let heads: Vec<String> = measures.iter().map(ToString::to_string).collect();
         let heads: Vec<&str> = ["rows"].into_iter().chain(heads.iter().map(String::as_str)).collect();
         let mut table = Table::new(format!("Groups of {}", column.column), &[&column.column], &heads);
         for group in &column.groups {
-            let figures = measures.iter().map(|measure| or_none(group.measures.get(*measure).copied()));
+            let figures = measures.iter().map(|measure| or_none(group.measures.get(measure).copied()));
             table.row([group.group.clone(), count(group.rows)].into_iter().chain(figures).collect());
         }
         let words = ["criterion", "measure", "highest", "lowest", "source"];
         let mut gaps = Table::new(format!("Gaps of {}", column.column), &words, &["gap"]);
         for gap in &column.gaps {
+            let end = |group: &str| if gap.difference > 0.0 { group } else { text::NONE }.to_owned();
             gaps.row(vec![
                 gap.criterion.to_string(),
                 gap.measure.to_string(),
-                gap.highest.clone(),
-                gap.lowest.clone(),
+                end(&gap.highest),
+                end(&gap.lowest),
                 gap.criterion.source().to_owned(),
                 text::number(gap.difference),
             ]);
@@ -159,7 +164,10 @@ pub(super) fn rests_on(spec: &Spec, importance: &Importance) -> Section {
         Space::Logit => "log-odds".to_owned(),
         Space::Target => spec.target.unit.clone().unwrap_or_else(|| "units of the target".to_owned()),
     };
-    let loss = importance.metric.label();
+    let loss = match importance.metric {
+        metric if metric.higher_is_better() => format!("1 − {}", metric.label()),
+        metric => metric.label().to_owned(),
+    };
     let figures = ["shuffled", "± error", "mean |SHAP|", "± error"];
     let mut table = Table::new("Every column", &["column"], &figures);
     for name in spec.columns.keys() {
@@ -178,7 +186,7 @@ pub(super) fn rests_on(spec: &Spec, importance: &Importance) -> Section {
     };
     Section::new("What it rests on")
         .text(format!(
-            "Shuffled: how much the loss of {loss} grows when a column's cells are dealt to other rows ({} rows, three times). \
+            "Shuffled: how much {loss} grows when a column's cells are dealt to other rows ({} rows, three times). \
              Mean |SHAP|: how far a column moves an answer, in {unit} ({} rows). Both tell what this model uses, not what causes \
              the target; columns that tell the same share or hide each other's part.",
             count(importance.shuffled_rows),

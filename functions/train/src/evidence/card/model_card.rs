@@ -57,10 +57,8 @@ pub(super) fn or_none(value: Option<f64>) -> String {
 fn about(spec: &Spec, evidence: &Evidence) -> Section {
     let use_of = match &spec.description {
         Some(description) => format!("Intended use, as the spec states it: {description}"),
-        None => {
-            "The spec states no intended use (its `description`): whoever uses the model should agree on one first."
-                .to_owned()
-        }
+        None => "The spec states no intended use under description: whoever uses the model should agree on one first."
+            .to_owned(),
     };
     let mut facts = vec![
         format!(

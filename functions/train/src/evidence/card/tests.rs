@@ -58,11 +58,18 @@ fn evidence() -> Evidence {
         ]),
         groups: vec![GroupedMetrics {
             column: "city".to_owned(),
-            groups: vec![GroupMetrics {
-                group: "Ulm & <Neu-Ulm>".to_owned(),
-                rows: 540,
-                metrics: IndexMap::from([(Metric::LogLoss, 0.4), (Metric::Auc, 0.8)]),
-            }],
+            groups: vec![
+                GroupMetrics {
+                    group: "all stay".to_owned(),
+                    rows: 90,
+                    metrics: IndexMap::from([(Metric::LogLoss, 0.2), (Metric::Brier, 0.05), (Metric::Ece, 0.03)]),
+                },
+                GroupMetrics {
+                    group: "Ulm & <Neu-Ulm>".to_owned(),
+                    rows: 540,
+                    metrics: IndexMap::from([(Metric::LogLoss, 0.4), (Metric::Auc, 0.8), (Metric::PrAuc, 0.6)]),
+                },
+            ],
         }],
         classification: Some(Classification {
             calibration: vec![
@@ -102,7 +109,7 @@ fn evidence() -> Evidence {
             warnings: vec![Warning {
                 column: "age_years".to_owned(),
                 kind: WarningKind::TargetLeak,
-                reason: "it alone predicts `left` with an AUC of 0.995: is it known before the target is?".to_owned(),
+                reason: "it alone predicts left with an AUC of 0.995: is it known before the target is?".to_owned(),
             }],
         },
         curves: vec![Curve {
@@ -163,12 +170,15 @@ fn the_model_card_tells_the_run() {
             "| no | 800 | 50 | 0.9639 | 0.9412 |",
             "| yes | 30 | 200 | 0.8 | 0.8696 |",
             "## How good it is by group",
-            "| Ulm \\& \\<Neu-Ulm\\> | 540 | 0.4 | 0.8 |",
+            "| city | rows | log loss | AUC | average precision |",
+            "| all stay | 90 | 0.2 | – | – |",
+            "| Ulm \\& \\<Neu-Ulm\\> | 540 | 0.4 | 0.8 | 0.6 |",
             "## Fairness",
             "| Köln | 40 | 0.25 | 0.8 |",
             "| demographic parity | selection rate | Ulm \\& \\<Neu-Ulm\\> | Köln | T. Calders",
             "12 rows are in groups of city too small",
             "## What it rests on",
+            "how much log loss grows",
             "| city | −0.002 | 0.004 | 0.01 | 0.004 |",
             "## Limits",
             "age_years may be known only after",
@@ -189,7 +199,7 @@ fn the_data_card_tells_the_rows() {
             "| no | 80 % |",
             "| age_years | number | a\\|b \\<script\\>alert(1)\\</script\\>, in year | 18, 30, 41.5, 50, 99 | 12.5 % | 3 |",
             "| city | category | – | Ulm \\& \\<Neu-Ulm\\> 50 %, Köln 25 %, and 1 more | 12.5 % | 3 |",
-            "- age_years: it alone predicts \\`left\\`",
+            "- age_years: it alone predicts left",
             "| age_years | AUC | 0.995 |",
             "| customer | an identifier |",
             "| age_years | 18 | 100 |",
@@ -214,8 +224,8 @@ fn pages_stand_alone_and_run_nothing() {
     let page = model_card(&spec, &evidence).html();
     assert!(page.contains("Ulm &amp; &lt;Neu-Ulm&gt;"), "{page}");
     assert_eq!(page.matches("<svg").count(), 4, "calibration, one learning curve, two kinds of importance");
-    // The calibration curve's last point: 0.93 and 0.9 of an axis from 52 to 352 and from 212 up to 12.
-    assert!(page.contains("67.0,204.0 331.0,32.0"), "{page}");
+    // The calibration curve's last point: 0.93 and 0.9 of an axis from 52 to 352 and from 224 up to 24.
+    assert!(page.contains("67.0,216.0 331.0,44.0"), "{page}");
 }
 
 #[test]
