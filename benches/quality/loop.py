@@ -28,7 +28,7 @@ source:
 # The loop reads group 1; the rows that it is scored on are read as another group, whose cursor is its own.
 WATCHER = 2
 # Longest times, for a machine that does much else.
-START_S, END_S, ANSWER_S = 60.0, 40.0, 120.0
+START_S, END_S, ANSWER_S, FOLLOW_S = 60.0, 40.0, 120.0, 30.0
 RECORDS_A_REQUEST = 1000
 
 Row = dict[str, Any]
@@ -56,7 +56,8 @@ class Turn:
 
     @property
     def reason(self) -> str:
-        return next(iter(self.promote_reasons or self.drift_reasons), "")
+        """The first reason of each function that gave one."""
+        return "; ".join(reasons[0] for reasons in [self.drift_reasons, self.promote_reasons] if reasons)
 
 
 class Loop:
@@ -71,6 +72,7 @@ class Loop:
         self.inputs = names_in(spec, "columns")
         (folder / "models").mkdir(parents=True)
         (folder / "models" / f"{self.model}.yaml").write_text(spec)
+        self.production = ""
         self.stack = ExitStack()
 
     def __enter__(self) -> Loop:
@@ -113,6 +115,8 @@ class Loop:
         ingest, check = answer.get("ingest", {}), answer.get("check_drift", {})
         if answer["ending"] == "failed":
             raise Failed(f"a fit failed: {answer['train']['failed']}")
+        if answer["ending"] == "promoted":
+            self.production = answer["train"]["version"]
         columns = [
             column for column in check.get("columns", []) if column["drifted"] and column["column"] != self.target
         ]
@@ -141,9 +145,18 @@ class Loop:
         predictions, predicted = [], []
         for start in range(0, len(rows), RECORDS_A_REQUEST):
             part = rows[start : start + RECORDS_A_REQUEST]
+            deadline = time.monotonic() + FOLLOW_S
             while part:
                 records = [{name: row.get(name) for name in self.inputs} for row in part]
                 status, answer = _call(f"{self.url}/models/{self.model}/predict", {"records": records})
+                if status == 200 and answer["version"] != self.production:
+                    # Predict follows production in the background; what counts is what it came to.
+                    if time.monotonic() > deadline:
+                        raise Failed(
+                            f"predict does not serve {self.production[:12]} {FOLLOW_S:.0f} s after its promotion"
+                        )
+                    time.sleep(0.1)
+                    continue
                 if status == 200:
                     predictions += answer["predictions"]
                     predicted += part

@@ -2,8 +2,8 @@
 
 | scenario | what happens | passes when |
 |---|---|---|
-| concept | 45 % of active customers under 38 with 1 or 2 products leave | AUC >= 0.75 after 1,000 rows, 0.78 after 2,500 |
-| label | 20 to 41 % of customers leave | log-loss <= 0.46 after 2,500 labels, AUC at most 0.005 lower |
+| concept | 45 % of active customers < 38 with 1 or 2 products leave | AUC >= 0.75 after 1,000 rows, 0.78 after 2,500 |
+| label | 20 to 41 % of customers leave | log-loss <= 0.46 after 2,500, AUC at most 0.005 lower |
 | covariate | customers get older, weight exp(1.2 z) | an input's PSI above 0.25, no promotion |
 | hotel | real, by month, each scored before it is learnt | RMSE: mean of ten <= 27, January <= 20, July <= 40 |
 | employment | real, by year, nothing | no promotion, at most one input alarm |
@@ -64,7 +64,7 @@ class Played:
         print(f"{'pass' if passed else 'FAIL'}: {sentence}", flush=True)
 
     def begin(self, what: str, scores: str) -> None:
-        self.lines += [f"| {what} | rows | decision | ending | {scores} | first reason |", "|---|---|---|---|---|---|"]
+        self.lines += [f"| {what} | rows | decision | ending | {scores} | first reasons |", "|---|---|---|---|---|---|"]
         print(f"\n## {self.name}\n\n" + "\n".join(self.lines), flush=True)
 
     @property
