@@ -196,8 +196,7 @@ def verdict(comparisons: list[Comparison]) -> list[str]:
             f"worst gap {worst.in_errors:+.2f} standard errors ({name}, beside {worst.peer})."
         )
     missed = [sentence for comparison in comparisons for sentence in comparison.missed()]
-    lines.append(f"Goals missed: {'; '.join(missed)}." if missed else "No goal is missed.")
-    return lines
+    return [*lines, *(f"missed: {sentence}." for sentence in missed or ["nothing"])]
 
 
 def report(args: argparse.Namespace, comparisons: list[Comparison]) -> str:

@@ -5,9 +5,10 @@ with two, over rows of synthetic.py. A row counts each time that an optimizer st
 command over more and more rows and tells its peak resident memory. `generate` writes such rows alone.
 
 Ebb's command is yours to name, with {ebb}, {spec}, {data}, {folds}, {rows}, {epochs} and {threads} in it; the spec is
-the one that `ebb new` writes. Where its last line is a JSON object, `seconds`, `cpu_seconds` and `rows_seen` are read
-from it and are those of the fit alone; else the whole process counts, and rows_seen is 4/5 of the rows, for 5 members
-and all epochs. Threads reach Ebb as RAYON_NUM_THREADS, by {threads}, and by the processors that it may run on.
+the one that `ebb new` writes. Where it prints a JSON object, or one as its last line, `seconds`, `cpu_seconds` and
+`rows_seen` are read from it and are those of the fit alone. What it does not tell is that of the whole process, and
+`rows_seen` is --passes times the rows. Threads reach Ebb as RAYON_NUM_THREADS, by {threads}, and by the processors that
+it may run on.
 
 Times on a machine that does other work say little; with more threads than idle processors, PyTorch's wait for each
 other.
@@ -23,6 +24,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import synthetic
 from process import Failed, Run, run
@@ -90,17 +92,26 @@ def measured(command: list[str], threads: int, timeout_s: float) -> Run:
         os.sched_setaffinity(0, before)
 
 
-def cost(what: str, ran: Run, n_rows: int, epochs: int, threads: int) -> Cost:
+def told_by(stdout: str) -> dict[str, Any]:
+    """The JSON object that a command printed; empty where there is none."""
+    for text in [stdout, *stdout.strip().splitlines()[-1:]]:
+        try:
+            told = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(told, dict):
+            return told
+    return {}
+
+
+def cost(what: str, ran: Run, n_rows: int, passes: float, threads: int) -> Cost:
     """What a run came to, by its own account of the fit where it gives one."""
-    lines = ran.stdout.strip().splitlines()
-    try:
-        told = json.loads(lines[-1]) if lines else {}
-    except ValueError:
-        told = {}
-    told = told if isinstance(told, dict) else {}
+    told = told_by(ran.stdout)
     seconds, cpu_s = float(told.get("seconds", ran.wall_s)), float(told.get("cpu_seconds", ran.cpu_s))
-    rows_seen = float(told.get("rows_seen", 0.8 * n_rows * MEMBERS * epochs))
+    rows_seen = float(told.get("rows_seen", passes * n_rows))
     note = ", ".join(f"{name} {told[name]:.4g}" for name in ["inputs", "encode_seconds", "log_loss"] if name in told)
+    if missing := [name for name in ["seconds", "cpu_seconds", "rows_seen"] if name not in told]:
+        note += f"{'; ' if note else ''}not told by the command: {', '.join(missing)}"
     return Cost(what, n_rows, threads, rows_seen / seconds, rows_seen / cpu_s, seconds, cpu_s, ran.peak_rss_mib, note)
 
 
@@ -118,6 +129,8 @@ def shown(results: list[Cost]) -> str:
 def speed(args: argparse.Namespace, files: Files) -> list[Cost]:
     """Both sides, for each number of rows and threads."""
     results = []
+    # Each member learns from what it does not hold out, a fifth.
+    passes = args.passes or 0.8 * MEMBERS * args.epochs
     for n_rows in args.rows:
         for threads in args.threads:
             sides = {}
@@ -129,7 +142,7 @@ def speed(args: argparse.Namespace, files: Files) -> list[Cost]:
                 sides[f"torch, {form}"] = [*script, "--data", str(files.rows(n_rows)), *options]
             for what, command in sides.items():
                 ran = measured(command, threads, args.timeout_s)
-                results.append(cost(what, ran, n_rows, args.epochs, threads))
+                results.append(cost(what, ran, n_rows, passes, threads))
                 print(results[-1], file=sys.stderr, flush=True)
     return results
 
@@ -176,6 +189,8 @@ def arguments() -> argparse.Namespace:
             "--command", default=default, help="Ebb's command" + (" (default: %(default)s)" if default else "")
         )
         if kind == "speed":
+            passes = "how often optimizer steps see a row, where Ebb does not tell (default: 0.8 x 5 members x epochs)"
+            sub.add_argument("--passes", type=float, metavar="N", help=passes)
             sub.add_argument("--threads", type=numbers, default=[1, 2], metavar="N,..", help="default: 1,2")
             forms = "how the peer trains its members; empty for no peer (default: stacked,loop)"
             sub.add_argument(
