@@ -21,7 +21,9 @@ async fn a_spec_made_from_a_csv_plays_a_turn_from_a_folder() {
     std::fs::create_dir(&landing).unwrap();
     std::fs::copy(CHURN, landing.join("2026-01.csv")).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
-    let more = format!("source: {{files: {{url: {landing:?}, format: csv}}}}\ntrain: {{members: 1, hidden: 16}}\n");
+    let more = format!(
+        "source: {{files: {{url: {landing:?}, format: csv}}}}\ntrain: {{kinds: [coarse], members: 1, hidden: 16}}\n"
+    );
     world.put_spec("churn", &(text + &more));
 
     let server = Up::default().start(&world).await;

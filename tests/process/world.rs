@@ -65,7 +65,9 @@ pub(crate) fn real_estate(min_rows: u64, hidden: u64) -> String {
         ("  min_rows:", format!("  min_rows: {min_rows}")),
         (
             "train:",
-            format!("train: {{window: auto, seed: 7, budget_s: 120, metric: mae_log, members: 2, hidden: {hidden}}}"),
+            format!(
+                "train: {{window: auto, seed: 7, budget_s: 120, metric: mae_log, kinds: [coarse], members: 2, hidden: {hidden}}}"
+            ),
         ),
     ];
     changes.into_iter().fold(text, |text, (start, line)| with_line(&text, start, Some(&line)))
@@ -92,7 +94,7 @@ columns:
   district: {{kind: category, allowed: [north, south, west]}}
   balcony:  {{kind: boolean}}
 drift: {{min_rows: 50}}
-train: {{members: 1, hidden: 8, budget_s: 120}}
+train: {{kinds: [coarse], members: 1, hidden: 8, budget_s: 120}}
 "
     )
 }

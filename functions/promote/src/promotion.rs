@@ -94,7 +94,7 @@ impl Case<'_> {
         if let Some(record) = registry.decision(&self.spec.name, &refusal).await? {
             return Ok(record.into());
         }
-        let verdict = self.judge(id).await?;
+        let verdict = self.judge().await?;
         if !verdict.promoted {
             let record = registry.put_decision(self.record(refusal, verdict, false)?).await?;
             self.count("refused");
@@ -115,12 +115,14 @@ impl Case<'_> {
     }
 
     /// Scores both versions and looks at the rules.
-    async fn judge(&self, id: &str) -> Result<Verdict, Error> {
+    async fn judge(&self) -> Result<Verdict, Error> {
         let champion = self.request.expected_production.as_ref();
         let mut contest =
             contest(self.host.registry(), self.spec, &self.request.version, champion, self.progress).await?;
         self.progress.send("scoring champion and challenger on the same rows", Some(0.5));
-        let (spec, seed) = (self.spec.clone(), Sha256::digest(id).into());
+        // Of what is compared, and of nothing else: a comment in the spec must not draw other rows.
+        let seed = Sha256::digest(format!("{} {}", self.spec.hash(), contest.batch)).into();
+        let spec = self.spec.clone();
         let judging = move || {
             let (new, history) = score(&mut contest);
             let origin = Origin { batch: contest.batch, left_out: contest.left_out };

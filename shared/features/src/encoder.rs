@@ -9,6 +9,10 @@ use crate::number::NumberEncoding;
 use crate::target::TargetCode;
 use crate::{Error, category};
 
+/// Most bins of all fine curves together, but for the least that each may have: what a fit costs grows with them.
+const BINS_OF_ALL: usize = 2048;
+const MIN_BINS: usize = 32;
+
 /// Rows as the network reads them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
@@ -122,6 +126,8 @@ impl Encoder {
         }
         let target = TargetCode::fit(spec, batch)?;
         let derived = spec.derivations().of_batch(batch);
+        let n_numbers = spec.features().iter().filter(|feature| coded_as(feature.kind) == "number").count();
+        let bins = spec.train.bins.min((BINS_OF_ALL / n_numbers.max(1)).max(MIN_BINS));
         let features = spec
             .features()
             .into_iter()
@@ -134,9 +140,7 @@ impl Encoder {
                     }
                 };
                 let encoding = match column {
-                    ColumnData::Numbers(numbers) => {
-                        Encoding::Number(NumberEncoding::fit(numbers, nullable, spec.train.bins))
-                    }
+                    ColumnData::Numbers(numbers) => Encoding::Number(NumberEncoding::fit(numbers, nullable, bins)),
                     ColumnData::Categories(categories) => Encoding::Category(CategoryEncoding::fit(
                         &categories.levels,
                         &categories.counts(),

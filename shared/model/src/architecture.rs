@@ -139,7 +139,12 @@ impl Architecture {
 
     /// Multiply-adds that all members together cost a row after the first layer.
     pub fn multiply_adds(&self) -> usize {
-        self.members.iter().map(|member| member.body.multiply_adds(self.n_outputs)).sum()
+        self.members.iter().map(|member| self.multiply_adds_of(member)).sum()
+    }
+
+    /// Multiply-adds that a member costs a row after the first layer.
+    pub fn multiply_adds_of(&self, member: &Member) -> usize {
+        member.body.multiply_adds(self.n_outputs)
     }
 
     /// Sums in the first layer of a member.

@@ -19,6 +19,6 @@ pub use metrics::{CALIBRATION_BINS, auc, calibration_bin, evaluate, from_mean, r
 pub use network::Network;
 pub use predictor::Predictor;
 pub use readout::{Calibration, Interval, Readout};
-pub use response::{PROBABILITY_FLOOR, Predictions};
+pub use response::{PROBABILITY_FLOOR, Predictions, pool};
 pub use threshold::threshold;
 pub use weights::Weights;

@@ -49,11 +49,13 @@ fn most_likely(probabilities: &ArrayView1<'_, f64>) -> usize {
     best
 }
 
-/// From the heads' outputs to answers, in double precision: each member's response, then their mean by the readout's blend,
-/// then its calibration.
+/// From the heads' outputs to answers, in double precision: the members' mean by the readout's blend, then its calibration.
 ///
-/// Binary: `Σ_m w_m sigmoid(z_m)`, calibrated. Multiclass: `Σ_m w_m softmax(z_m)`, calibrated. Regression:
+/// Binary: `sigmoid(Σ_m w_m z_m)`, calibrated. Multiclass: `softmax(Σ_m w_m ln softmax(z_m))`, calibrated. Regression:
 /// `Σ_m w_m decode_m(z_m)`, each member on its own scale.
+///
+/// Classes are pooled by logarithms because a mean of probabilities is less certain than its members, and so less certain
+/// than the calibration, which is fitted on single members, takes it to be.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     target: TargetCode,
@@ -62,8 +64,8 @@ pub(crate) struct Response {
     /// Per member, how much it counts and whether it learnt the target's logarithm.
     members: Vec<(f64, bool)>,
     calibration: Option<Calibration>,
-    /// Probabilities of one member.
-    softmax: Vec<f64>,
+    /// Log-probabilities of one member.
+    logs: Vec<f64>,
 }
 
 impl Response {
@@ -73,7 +75,7 @@ impl Response {
         let shares = (0..).map(|member| readout.blend.as_ref().map_or(even, |blend| blend[member]));
         let members = shares.zip(&architecture.members).map(|(share, member)| (share, member.log)).collect();
         let calibration = readout.calibration.clone();
-        Self { target: target.clone(), task, n_outputs, members, calibration, softmax: vec![0.0; n_outputs] }
+        Self { target: target.clone(), task, n_outputs, members, calibration, logs: vec![0.0; n_outputs] }
     }
 
     /// All rows' predictions from outputs of shape `[members, n_rows, n_outputs]`.
@@ -112,23 +114,24 @@ impl Response {
         answer.fill(0.0);
         for (outputs, (share, log)) in outputs.zip(&self.members) {
             match self.task {
-                Task::Binary => answer[0] += share * sigmoid(f64::from(outputs[0])),
+                Task::Binary => answer[0] += share * f64::from(outputs[0]),
                 Task::Multiclass => {
-                    softmax(outputs, &mut self.softmax);
-                    answer.iter_mut().zip(&self.softmax).for_each(|(sum, probability)| *sum += share * probability);
+                    log_softmax(outputs, &mut self.logs);
+                    answer.iter_mut().zip(&self.logs).for_each(|(sum, log)| *sum += share * log);
                 }
                 Task::Regression => answer[0] += share * self.target.decode(f64::from(outputs[0]), *log),
             }
         }
         match self.task {
             Task::Binary => {
-                answer[0] = lift(answer[0], 2);
+                answer[0] = lift(sigmoid(answer[0]), 2);
                 if let Some(calibration) = &self.calibration {
                     answer[0] = lift(calibration.of_binary(answer[0]), 2);
                 }
             }
             Task::Multiclass => {
-                answer.iter_mut().for_each(|sum| *sum = lift(*sum, width));
+                softmax(answer);
+                answer.iter_mut().for_each(|probability| *probability = lift(*probability, width));
                 if let Some(calibration) = &self.calibration {
                     calibration.of_classes(answer);
                     answer.iter_mut().for_each(|probability| *probability = lift(*probability, width));
@@ -178,13 +181,7 @@ impl Calibration {
         for (probability, shift) in probabilities.iter_mut().zip(&self.shifts) {
             *probability = self.slope * probability.ln() + shift;
         }
-        let largest = probabilities.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mut sum = 0.0;
-        for probability in &mut *probabilities {
-            *probability = (*probability - largest).exp();
-            sum += *probability;
-        }
-        probabilities.iter_mut().for_each(|probability| *probability /= sum);
+        softmax(probabilities);
     }
 }
 
@@ -209,12 +206,54 @@ fn sigmoid(logit: f64) -> f64 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-fn softmax(logits: &[f32], probabilities: &mut [f64]) {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for (probability, logit) in probabilities.iter_mut().zip(logits) {
-        *probability = (f64::from(*logit) - f64::from(largest)).exp();
-        sum += *probability;
+/// Turns logits into probabilities.
+fn softmax(values: &mut [f64]) {
+    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    values.iter_mut().for_each(|value| *value = (*value - largest).exp());
+    let sum: f64 = values.iter().sum();
+    values.iter_mut().for_each(|value| *value /= sum);
+}
+
+fn log_softmax(logits: &[f32], logs: &mut [f64]) {
+    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|logit| (f64::from(*logit) - largest).exp()).sum();
+    for (log, logit) in logs.iter_mut().zip(logits) {
+        *log = f64::from(*logit) - largest - sum.ln();
     }
-    probabilities.iter_mut().for_each(|probability| *probability /= sum);
+}
+
+/// The mean of several models' answers, in these shares: of numbers as they are, of probabilities by their logarithms, as the
+/// members of one network are averaged.
+///
+/// # Shapes
+/// All answers are of the same rows, and there is at least one; as many shares, with the sum 1.
+///
+/// # Panics
+/// When there are none, or answers of different tasks: a bug of the caller.
+pub fn pool(answers: &[(&Predictions, f64)]) -> Predictions {
+    match answers.first().expect("there is something to pool").0 {
+        Predictions::Numbers(first) => {
+            let mut mean = vec![0.0; first.len()];
+            for (answer, share) in answers {
+                let Predictions::Numbers(numbers) = answer else { panic!("numbers are pooled with numbers") };
+                mean.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += share * number);
+            }
+            Predictions::Numbers(mean)
+        }
+        Predictions::Probabilities(first) => {
+            let mut pooled = Array2::zeros(first.dim());
+            for (answer, share) in answers {
+                let Predictions::Probabilities(rows) = answer else {
+                    panic!("probabilities are pooled with their like")
+                };
+                pooled.zip_mut_with(rows, |sum: &mut f64, p| *sum += share * p.ln());
+            }
+            for mut row in pooled.rows_mut() {
+                let mut logits = row.to_vec();
+                softmax(&mut logits);
+                row.iter_mut().zip(logits).for_each(|(out, p)| *out = lift(p, first.ncols()));
+            }
+            Predictions::Probabilities(pooled)
+        }
+    }
 }

@@ -331,7 +331,7 @@ impl<'a> Check<'a> {
             self.error("/train/weight_decay", "weights cannot decay like this", "Write a number from 0");
         }
         if train.kinds.is_empty() || (1..train.kinds.len()).any(|end| train.kinds[..end].contains(&train.kinds[end])) {
-            self.error("/train/kinds", "no kind of member is there, or one twice", "Name one to three, each once");
+            self.error("/train/kinds", "no kind of member is there, or one twice", "Name one to five, each once");
         }
         for (pointer, share) in [("/train/dropout", train.dropout), ("/train/label_smoothing", train.label_smoothing)] {
             if share.is_some_and(|share| !(0.0..1.0).contains(&share)) {

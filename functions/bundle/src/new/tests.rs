@@ -95,7 +95,7 @@ fn tasks_follow_from_the_target() {
             ", classes: [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\", \"10\", \"11\", \"12\"]",
         ),
         (&|row| format!("{}.5", noise(row, 2, 900)), "regression", "column: \"y\"}"),
-        (&|row| format!("{:.4}", (noise(row, 2, 900) as f64 / 100.0).exp()), "regression", "target: {column: y}"),
+        (&|row| format!("{:.4}", (noise(row, 2, 900) as f64 / 100.0).exp()), "regression", "column: \"y\"}"),
     ] {
         let (found_task, found_target) = target_line(cell);
         assert_eq!(found_task, format!("task: {task}"));

@@ -95,6 +95,17 @@ async fn the_document_describes_the_records() {
           "format": "uuid",
           "description": "Its id, a UUID of version 7; `/feedback` finds the prediction by it."
         },
+        "interval": {
+          "type": [
+            "array",
+            "null"
+          ],
+          "items": {
+            "type": "number",
+            "format": "double"
+          },
+          "description": "Regression: lower and upper end of the interval that should hold the true number as often as `serve.interval` says."
+        },
         "prediction": {
           "allOf": [
             {
@@ -113,7 +124,7 @@ async fn the_document_describes_the_records() {
             },
             {
               "type": "object",
-              "description": "The most likely class, or the number in target units."
+              "description": "The class that the row is called, or the number in target units."
             }
           ]
         },

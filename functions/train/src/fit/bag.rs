@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use features::{Encoder, TargetCode};
-use model::{Architecture, Predictions, Predictor, Readout, Weights, threshold};
-use ndarray::Array2;
+use model::{Architecture, Predictions, Predictor, Readout, Weights, pool, threshold};
+use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
 use serde::Serialize;
 use spec::{MemberKind, Spec, Task};
@@ -21,6 +21,8 @@ use super::{Error, Loss, Plan, Recipe};
 const FOLDS: usize = 5;
 /// Most rows that a member holds out: enough to tell epochs apart; more would only cost time.
 const MAX_HELD_OUT_ROWS: usize = 50_000;
+/// Most multiply-adds of a row after the first layer, all members together: what keeps a prediction in microseconds.
+const MAX_MULTIPLY_ADDS: usize = 200_000;
 /// The least that a kind of member must count to be served.
 const MIN_SHARE: f64 = 0.05;
 
@@ -127,13 +129,15 @@ pub struct HeldOut {
 /// Any of [`Error`].
 pub fn fit_bag(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
     let Bag { spec, encoder, rows, .. } = bag;
+    let architecture = Architecture::of_spec(spec, encoder.layout());
     let folds = folds(rows.n_rows(), spec.train.seed);
     let plans = Plan::of_spec(spec, encoder.layout(), encoder.target(), rows.n_rows() - folds[0].len());
     let n_members = spec.train.members;
     let members = fit_members(&bag, &plans, &folds, keeper)?;
     let by_kind: Vec<&[FittedMember]> = members.chunks(n_members).collect();
     let answers = by_kind.iter().map(|members| held_out(&bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
-    let shares = shares(&bag, &answers);
+    let costs: Vec<usize> = plans.iter().map(|plan| n_members * architecture.multiply_adds_of(&plan.member)).collect();
+    let shares = shares(&bag, &answers, &costs);
     let mut held_out = blended(&answers, &shares);
     let mut readout = readout(&bag, &mut held_out);
     let counting: Vec<usize> = (0..plans.len()).filter(|kind| shares[*kind] > 0.0).collect();
@@ -215,6 +219,7 @@ fn fit_member(
     let setup = Setup {
         architecture: &Architecture::of_spec(bag.spec, bag.encoder.layout()),
         member: &plan.member,
+        slots: bag.encoder.slots(),
         loss: Loss::of_spec(bag.spec),
         recipe: &plan.recipe,
         seed: bag.spec.train.seed,
@@ -257,8 +262,9 @@ fn held_out(bag: &Bag<'_>, folds: &[Vec<usize>], members: &[FittedMember]) -> Re
     Ok(HeldOut { rows, predictions })
 }
 
-/// How much each kind counts. One of less than [`MIN_SHARE`] is not worth its cost.
-fn shares(bag: &Bag<'_>, answers: &[HeldOut]) -> Vec<f64> {
+/// How much each kind counts: as the held-out rows say, of as many kinds as may serve within [`MAX_MULTIPLY_ADDS`]. While
+/// they cost more, the kind goes without which the others do best. One of less than [`MIN_SHARE`] is not worth its cost.
+fn shares(bag: &Bag<'_>, answers: &[HeldOut], costs: &[usize]) -> Vec<f64> {
     let rows = &answers[0].rows;
     let weights = bag.rows.weights_of(rows);
     let code = bag.encoder.target();
@@ -277,28 +283,38 @@ fn shares(bag: &Bag<'_>, answers: &[HeldOut]) -> Vec<f64> {
             }
         }
     }
-    let shares = match bag.spec.task {
-        Task::Regression => by_squared_error(&columns, weights.as_deref()),
-        Task::Binary | Task::Multiclass => by_likelihood(&columns, weights.as_deref()),
+    let blend = |kinds: &[usize]| {
+        let columns = columns.select(Axis(1), kinds);
+        match bag.spec.task {
+            Task::Regression => by_squared_error(&columns, weights.as_deref()),
+            Task::Binary | Task::Multiclass => by_likelihood(&columns, weights.as_deref()),
+        }
     };
+    let mut kinds: Vec<usize> = (0..answers.len()).collect();
+    while kinds.len() > 1 && kinds.iter().map(|kind| costs[*kind]).sum::<usize>() > MAX_MULTIPLY_ADDS {
+        let without = |index: usize| {
+            let mut others = kinds.clone();
+            others.remove(index);
+            let loss = blend(&others).loss;
+            (others, loss)
+        };
+        let best = (0..kinds.len()).map(without).min_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((others, _)) = best else { break };
+        kinds = others;
+    }
+    let mut shares = vec![0.0; answers.len()];
+    for (kind, share) in kinds.iter().zip(blend(&kinds).shares) {
+        shares[*kind] = share;
+    }
     let kept: f64 = shares.iter().filter(|share| **share >= MIN_SHARE).sum();
     shares.into_iter().map(|share| if share >= MIN_SHARE { share / kept } else { 0.0 }).collect()
 }
 
 /// The kinds' answers in their shares.
 fn blended(answers: &[HeldOut], shares: &[f64]) -> HeldOut {
-    let scaled = answers.iter().zip(shares).map(|(answers, share)| match &answers.predictions {
-        Predictions::Numbers(numbers) => Predictions::Numbers(numbers.iter().map(|number| number * share).collect()),
-        Predictions::Probabilities(probabilities) => Predictions::Probabilities(probabilities * *share),
-    });
-    let sum = scaled.reduce(|sum, more| match (sum, more) {
-        (Predictions::Numbers(sum), Predictions::Numbers(more)) => {
-            Predictions::Numbers(sum.iter().zip(more).map(|(sum, more)| sum + more).collect())
-        }
-        (Predictions::Probabilities(sum), Predictions::Probabilities(more)) => Predictions::Probabilities(sum + more),
-        _ => unreachable!("all kinds answer one task"),
-    });
-    HeldOut { rows: answers[0].rows.clone(), predictions: sum.expect("a spec names a kind") }
+    let answers_of_kinds: Vec<(&Predictions, f64)> =
+        answers.iter().zip(shares).map(|(answers, share)| (&answers.predictions, *share)).collect();
+    HeldOut { rows: answers[0].rows.clone(), predictions: pool(&answers_of_kinds) }
 }
 
 /// Fits the readout on the held-out answers, and corrects them by it.

@@ -10,12 +10,21 @@ const TOLERANCE: f64 = 1e-7;
 /// How strongly shares are pulled towards even ones where kinds err alike, as a share of their mean squared error.
 const EVEN_PULL: f64 = 0.02;
 
+/// How much each kind counts, and how well they do together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Blend {
+    /// Shape `[n_kinds]`, each from 0, with the sum 1.
+    pub(crate) shares: Vec<f64>,
+    /// Log-loss or squared error of the blend, summed over the weighted rows.
+    pub(crate) loss: f64,
+}
+
 /// Shares with the greatest likelihood, for probabilities of the true class of shape `[n_rows, n_kinds]` and the weight of
-/// each row. Shape `[n_kinds]`, each from 0, with the sum 1.
+/// each row.
 ///
 /// # Source
 /// The EM algorithm for mixing proportions: A. Dempster, N. Laird, D. Rubin (1977), §4.3, with a Dirichlet prior.
-pub(crate) fn by_likelihood(of_truth: &Array2<f64>, weights: Option<&[f32]>) -> Vec<f64> {
+pub(crate) fn by_likelihood(of_truth: &Array2<f64>, weights: Option<&[f32]>) -> Blend {
     let n_kinds = of_truth.ncols();
     let mut shares = vec![1.0 / n_kinds as f64; n_kinds];
     for _ in 0..MAX_STEPS {
@@ -35,13 +44,16 @@ pub(crate) fn by_likelihood(of_truth: &Array2<f64>, weights: Option<&[f32]>) -> 
             break;
         }
     }
-    shares
+    let loss = of_truth.rows().into_iter().enumerate().map(|(index, row)| {
+        let mixed: f64 = shares.iter().zip(row).map(|(share, p)| share * p).sum();
+        -weights.map_or(1.0, |weights| f64::from(weights[index])) * mixed.max(f64::MIN_POSITIVE).ln()
+    });
+    Blend { loss: loss.sum(), shares }
 }
 
-/// Shares with the smallest mean squared error, for errors of shape `[n_rows, n_kinds]` and the weight of each row. Shape
-/// `[n_kinds]`, each from 0, with the sum 1. The error is a convex quadratic of the shares; the best exchange between each
+/// Shares with the smallest mean squared error, for errors of shape `[n_rows, n_kinds]` and the weight of each row. It is a convex quadratic of the shares; the best exchange between each
 /// two kinds in turn has a closed form.
-pub(crate) fn by_squared_error(errors: &Array2<f64>, weights: Option<&[f32]>) -> Vec<f64> {
+pub(crate) fn by_squared_error(errors: &Array2<f64>, weights: Option<&[f32]>) -> Blend {
     let n_kinds = errors.ncols();
     let mut products = Array2::<f64>::zeros((n_kinds, n_kinds));
     for (index, row) in errors.rows().into_iter().enumerate() {
@@ -74,7 +86,9 @@ pub(crate) fn by_squared_error(errors: &Array2<f64>, weights: Option<&[f32]>) ->
             break;
         }
     }
-    shares
+    products.diag_mut().map_inplace(|square| *square -= pull);
+    let loss = products.indexed_iter().map(|((a, b), product)| shares[a] * shares[b] * product).sum();
+    Blend { shares, loss }
 }
 
 #[cfg(test)]
@@ -90,12 +104,12 @@ mod tests {
             0 => 0.2,
             _ => 0.9 - 0.4 * kind as f64,
         });
-        let shares = by_likelihood(&better, None);
+        let shares = by_likelihood(&better, None).shares;
         assert!(shares[0] > 0.8 && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{shares:?}");
-        let alike = by_likelihood(&Array2::from_elem((100, 4), 0.7), None);
+        let alike = by_likelihood(&Array2::from_elem((100, 4), 0.7), None).shares;
         assert!(alike.iter().all(|share| (share - 0.25).abs() < 1e-9), "{alike:?}");
         // Two rows cannot silence a kind.
-        let few = by_likelihood(&ndarray::array![[0.9, 0.1], [0.8, 0.2]], None);
+        let few = by_likelihood(&ndarray::array![[0.9, 0.1], [0.8, 0.2]], None).shares;
         assert!(few[1] > 0.3, "{few:?}");
     }
 
@@ -104,16 +118,18 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         // Variances 1/3 and 4/3: the best shares are 0.8 and 0.2, a little less with the pull.
         let errors = Array2::from_shape_fn((40_000, 2), |(_, kind)| (1.0 + kind as f64) * rng.random_range(-1.0..1.0));
-        let shares = by_squared_error(&errors, None);
+        let Blend { shares, loss } = by_squared_error(&errors, None);
+        let mixed = errors.rows().into_iter().map(|row| (shares[0] * row[0] + shares[1] * row[1]).powi(2));
+        assert!((loss - mixed.sum::<f64>()).abs() < 1e-6 * loss, "{loss}");
         assert!((shares[0] - 0.8).abs() < 0.02, "{shares:?}");
         // A kind that is another, doubled, is of no use.
         let worse = Array2::from_shape_fn((1000, 2), |(row, kind)| {
             ((row % 7) as f64 - 3.0) * if kind == 0 { 1.0 } else { 2.0 }
         });
-        assert_eq!(by_squared_error(&worse, None), [1.0, 0.0]);
+        assert_eq!(by_squared_error(&worse, None).shares, [1.0, 0.0]);
         let weights: Vec<f32> = (0..1000).map(|row| if row % 2 == 0 { 1.0 } else { 0.0 }).collect();
         let mixed = Array2::from_shape_fn((1000, 2), |(row, kind)| if row % 2 == kind { 1.0 } else { 0.1 });
-        let shares = by_squared_error(&mixed, Some(&weights));
+        let shares = by_squared_error(&mixed, Some(&weights)).shares;
         assert!(shares[1] > 0.9, "only the even rows count, where the second errs less: {shares:?}");
     }
 }

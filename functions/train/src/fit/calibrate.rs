@@ -80,6 +80,41 @@ pub(crate) fn calibrate(
     Some(Calibration { slope, shifts })
 }
 
+/// The mean log-loss, weighted by `weights`, of logits `[n_rows, n_outputs]` after the calibration that is best for them:
+/// what they would be worth if only slope and shifts were wrong. Targets as [`features::TargetCode::encode`] gives them.
+pub(crate) fn calibrated_log_loss(logits: &[f32], n_outputs: usize, targets: &[f32], weights: Option<&[f32]>) -> f64 {
+    if !logits.iter().all(|logit| logit.is_finite()) {
+        return f64::NAN;
+    }
+    let n_rows = targets.len();
+    let probabilities = match n_outputs {
+        1 => Array2::from_shape_fn((n_rows, 2), |(row, class)| {
+            let logit = f64::from(logits[row]) * if class == 1 { 1.0 } else { -1.0 };
+            (1.0 / (1.0 + (-logit).exp())).max(f64::MIN_POSITIVE)
+        }),
+        _ => {
+            let mut probabilities =
+                Array2::from_shape_fn((n_rows, n_outputs), |(row, class)| f64::from(logits[row * n_outputs + class]));
+            for mut row in probabilities.rows_mut() {
+                let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                row.mapv_inplace(|logit| (logit - largest).exp());
+                let sum = row.sum();
+                row.mapv_inplace(|p| (p / sum).max(f64::MIN_POSITIVE));
+            }
+            probabilities
+        }
+    };
+    let truth: Vec<usize> = targets.iter().map(|target| *target as usize).collect();
+    let positive = (n_outputs == 1).then_some(1);
+    let calibrated = match calibrate(&probabilities, &truth, weights, positive) {
+        Some(calibration) => calibration.calibrate(&probabilities, positive),
+        None => probabilities,
+    };
+    let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
+    let losses = truth.iter().enumerate().map(|(row, class)| -weight(row) * calibrated[[row, *class]].ln());
+    losses.sum::<f64>() / (0..n_rows).map(weight).sum::<f64>()
+}
+
 /// `softmax_k((1 + parameters[0]) logits[row, k] + parameters[k + 1])`.
 fn softmax_of(logits: &Array2<f64>, row: usize, parameters: &[f64], out: &mut [f64]) {
     for (class, out) in out.iter_mut().enumerate() {
@@ -223,6 +258,24 @@ mod tests {
         let truth: Vec<usize> = (0..1000).map(|row| row % 2).collect();
         let calibration = calibrate(&certain, &truth, None, Some(1)).unwrap();
         assert!(calibration.slope.is_finite() && calibration.slope <= 20.0, "{calibration:?}");
+    }
+
+    #[test]
+    fn a_timid_network_is_worth_what_it_knows() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let logits: Vec<f32> = (0..5000).map(|_| rng.random_range(-3.0..3.0)).collect();
+        let targets: Vec<f32> = logits
+            .iter()
+            .map(|logit| f32::from(u8::from(rng.random_bool(1.0 / (1.0 + (-f64::from(*logit)).exp())))))
+            .collect();
+        let timid: Vec<f32> = logits.iter().map(|logit| logit / 3.0 - 1.0).collect();
+        let (honest, timid) =
+            (calibrated_log_loss(&logits, 1, &targets, None), calibrated_log_loss(&timid, 1, &targets, None));
+        assert!((honest - timid).abs() < 1e-3 && honest < 0.5, "{honest} {timid}");
+        // The same as two outputs of which only the difference counts.
+        let two: Vec<f32> = logits.iter().flat_map(|logit| [0.5, logit + 0.5]).collect();
+        assert!((calibrated_log_loss(&two, 2, &targets, None) - honest).abs() < 1e-3);
+        assert!(calibrated_log_loss(&[f32::NAN], 1, &[1.0], None).is_nan());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use burn::module::ParamGroup;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::prelude::*;
 use burn::tensor::TensorData;
-use features::{Encoded, Encoder};
+use features::{Encoded, Encoder, FeatureSlot};
 use model::{Architecture, Member, Weights};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -17,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use spec::{Batch, Spec};
 
+use super::calibrate::calibrated_log_loss;
 use super::network::{Inputs, Network, numbers};
 use super::random::{Stream, stream};
 use super::{Error, Loss, Recipe};
@@ -38,6 +39,8 @@ pub struct Setup<'a> {
     pub architecture: &'a Architecture,
     /// The shape of this one.
     pub member: &'a Member,
+    /// The features that its inputs belong to.
+    pub slots: &'a [FeatureSlot],
     /// What is minimised.
     pub loss: Loss,
     /// How.
@@ -73,7 +76,7 @@ pub struct Progress {
     pub epochs: usize,
     /// Mean loss over the epoch's steps, with dropout and label smoothing.
     pub train_loss: f64,
-    /// Mean loss of the validation rows after the epoch, without either.
+    /// Mean loss of the validation rows after the epoch, without either; of a classification, after calibration on them.
     pub validation_loss: f64,
 }
 
@@ -116,8 +119,9 @@ pub fn fit(
     let device = Device::flex();
     let autodiff = device.clone().autodiff();
     let inputs = Inputs::new(setup.architecture, setup.member);
+    let inputs = if setup.recipe.sparsity > 0.0 { inputs.gated(setup.slots) } else { inputs };
     let mut starts = stream(setup.seed, Stream::Start, setup.index);
-    let mut network = Network::new(setup.architecture, setup.member, &mut starts, &autodiff);
+    let mut network = Network::new(setup.architecture, setup.member, &inputs, &mut starts, &autodiff);
     // The network whose weights are kept: the one that learns, or a moving average of it.
     let mut averaged = network.valid();
     let adamw =
@@ -147,7 +151,11 @@ pub fn fit(
             let outputs = network.forward(setup.member, gathered, Some(&mut dropout));
             let loss = setup.loss.mean(outputs, &targets, weights.as_deref(), smoothing, &autodiff);
             loss_sum += f64::from(first(loss.clone())) * batch.len() as f64;
-            let gradients = GradientsParams::from_grads(loss.backward(), &network);
+            let penalised = match network.openness() {
+                Some(openness) => loss + openness * setup.recipe.sparsity as f32,
+                None => loss,
+            };
+            let gradients = GradientsParams::from_grads(penalised.backward(), &network);
             network = optimizer.step(learning_rate * schedule(step, n_steps), network, gradients);
             step += 1;
             if let Some(share) = setup.recipe.averaging {
@@ -174,7 +182,7 @@ pub fn fit(
     let Some((best_epoch, _, network)) = best else {
         return Err(Error::TooFewRows { train: 0, validation: validation.len() });
     };
-    let weights = network.weights(setup.architecture, setup.member)?;
+    let weights = network.weights(setup.architecture, setup.member, &inputs)?;
     Ok(FittedMember { weights, curve, best_epoch })
 }
 
@@ -213,7 +221,8 @@ impl Rows {
     }
 }
 
-/// Mean loss of rows without dropout and label smoothing.
+/// Mean loss of rows without dropout and label smoothing; of a classification, with the calibration that fits these rows
+/// best: smoothing makes a network timid, which is mended after the fit and must not count against an epoch.
 fn mean_loss(
     network: &Network,
     inputs: &Inputs,
@@ -222,16 +231,22 @@ fn mean_loss(
     chosen: &[usize],
     device: &Device,
 ) -> f64 {
-    let (mut sum, mut total) = (0.0, 0.0);
+    let mut outputs = Vec::with_capacity(chosen.len() * setup.architecture.n_outputs);
     for part in chosen.chunks(PREDICT_ROWS) {
         let gathered = inputs.gather(&rows.encoded, part, |code| code, device);
-        let (targets, weights) = rows.of(part, setup.member.log);
-        let outputs = network.forward(setup.member, gathered, None);
-        let weight = weights.as_ref().map_or(part.len() as f64, |weights| weights.iter().copied().map(f64::from).sum());
-        sum += f64::from(first(setup.loss.mean(outputs, &targets, weights.as_deref(), 0.0, device))) * weight;
-        total += weight;
+        outputs.extend(numbers(network.forward(setup.member, gathered, None).into_data()));
     }
-    sum / total
+    let (targets, weights) = rows.of(chosen, setup.member.log);
+    match setup.loss {
+        Loss::BinaryCrossEntropy | Loss::CrossEntropy => {
+            calibrated_log_loss(&outputs, setup.architecture.n_outputs, &targets, weights.as_deref())
+        }
+        Loss::SquaredError | Loss::Huber => {
+            let shape = [chosen.len(), 1];
+            let outputs = Tensor::<2>::from_data(TensorData::new(outputs, shape), device);
+            f64::from(first(setup.loss.mean(outputs, &targets, weights.as_deref(), 0.0, device)))
+        }
+    }
 }
 
 fn first(scalar: Tensor<1>) -> f32 {
@@ -287,6 +302,7 @@ mod tests {
             dropout: 0.1,
             label_smoothing: 0.0,
             averaging: None,
+            sparsity: 0.0,
         }
     }
 
@@ -322,6 +338,7 @@ mod tests {
         let setup = Setup {
             architecture: &architecture,
             member: &member,
+            slots: &[],
             loss,
             recipe: &recipe,
             seed: 7,
@@ -344,6 +361,7 @@ mod tests {
             let setup = Setup {
                 architecture: &architecture,
                 member: &member,
+                slots: &[],
                 loss: Loss::SquaredError,
                 recipe: &recipe,
                 seed: 7,
@@ -401,6 +419,7 @@ mod tests {
             let setup = Setup {
                 architecture: &architecture,
                 member: &member,
+                slots: &[],
                 loss: Loss::SquaredError,
                 recipe: &recipe,
                 seed: 7,

@@ -7,7 +7,7 @@ use burn::nn::Linear;
 use burn::prelude::*;
 use burn::tensor::TensorData;
 use burn::tensor::activation::{sigmoid, silu};
-use features::Encoded;
+use features::{Encoded, FeatureSlot, Slot};
 use model::{Architecture, Body, Member, Weights};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
@@ -33,6 +33,8 @@ const EMBEDDING_SCALE: f32 = 0.5;
 pub struct Network {
     /// Shape `[n_inputs]`.
     scales: Param<Tensor<1>>,
+    /// One more scale a feature, for all of its inputs; none without gates. Shape `[n_features]`.
+    gates: Option<Param<Tensor<1>>>,
     /// Per large category, shape `[cardinality, EMBEDDING_DIM]`.
     embeddings: Vec<Param<Tensor<2>>>,
     /// The first layer, the other hidden layers and, last, the head.
@@ -42,6 +44,8 @@ pub struct Network {
 /// Where the inputs of a network lie: how `model`'s curves and tables are learnt.
 #[derive(Clone, Debug)]
 pub struct Inputs {
+    /// Of each input its feature, for networks with gates.
+    features: Option<Vec<i32>>,
     n_dense: usize,
     /// The curves that the member reads, with their bins.
     curves: Vec<(usize, usize)>,
@@ -52,10 +56,41 @@ impl Inputs {
     /// The inputs of a member.
     pub fn new(architecture: &Architecture, member: &Member) -> Self {
         Self {
+            features: None,
             n_dense: architecture.n_dense,
             curves: member.curves.iter().map(|curve| (*curve, architecture.bins[*curve])).collect(),
             cardinalities: architecture.cardinalities.clone(),
         }
+    }
+
+    /// The same inputs with a gate for each feature.
+    pub fn gated(self, slots: &[FeatureSlot]) -> Self {
+        let n_codes = self.cardinalities.len();
+        let (mut of_dense, mut of_curve, mut of_code) = (Vec::new(), BTreeMap::new(), vec![0; n_codes]);
+        for (feature, slot) in (0..).zip(slots) {
+            match slot.slot {
+                Slot::Number { len, first_curve, n_curves, .. } => {
+                    of_dense.extend(vec![feature; len]);
+                    of_curve.extend((first_curve..first_curve + n_curves).map(|curve| (curve, feature)));
+                }
+                Slot::Code { index } => of_code[index] = feature,
+            }
+        }
+        let of_bins = self.curves.iter().flat_map(|(curve, bins)| vec![of_curve[curve]; *bins]);
+        let codes = |one_hot: bool| {
+            let codes = self.cardinalities.iter().zip(&of_code);
+            codes.filter(move |(cardinality, _)| Self::is_one_hot(**cardinality) == one_hot)
+        };
+        let of_one_hot = codes(true).flat_map(|(cardinality, feature)| vec![*feature; *cardinality]);
+        let of_embedded = codes(false).flat_map(|(_, feature)| vec![*feature; EMBEDDING_DIM]);
+        let features = of_dense.into_iter().chain(of_bins).chain(of_one_hot).chain(of_embedded).collect();
+        Self { features: Some(features), ..self }
+    }
+
+    /// Of each input its feature, as a tensor.
+    fn features(&self, device: &Device) -> Option<Tensor<1, Int>> {
+        let features = self.features.as_ref()?;
+        Some(Tensor::from_data(TensorData::new(features.clone(), [features.len()]), device))
     }
 
     fn n_bins(&self) -> usize {
@@ -123,7 +158,7 @@ impl Inputs {
             }
         }
         let host = (width > 0).then(|| Tensor::from_data(TensorData::new(host, [rows.len(), width]), device));
-        Gathered { host, codes }
+        Gathered { host, codes, features: self.features(device) }
     }
 }
 
@@ -134,13 +169,20 @@ pub struct Gathered {
     host: Option<Tensor<2>>,
     /// Per large category, shape `[n_rows]`.
     codes: Vec<Tensor<1, Int>>,
+    /// Of each input its feature, for networks with gates. Shape `[n_inputs]`.
+    features: Option<Tensor<1, Int>>,
 }
 
 impl Network {
     /// A network that has learnt nothing: He's normal start but for the bins' weights, the straight path and all biases,
     /// which are zero; all drawn from `rng`.
-    pub fn new(architecture: &Architecture, member: &Member, rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        let inputs = Inputs::new(architecture, member);
+    pub fn new(
+        architecture: &Architecture,
+        member: &Member,
+        inputs: &Inputs,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
         let (n_inputs, width, n_sums) = (inputs.n_inputs(), architecture.first_width(member), member.body.n_sums());
         let mut normals = |n: usize, scale: f32| -> Vec<f32> { (0..n).map(|_| scale * normal(rng)).collect() };
         let he = |n: usize| (2.0 / n.max(1) as f32).sqrt();
@@ -161,8 +203,10 @@ impl Network {
             matrix(normals(cardinality * EMBEDDING_DIM, EMBEDDING_SCALE), [*cardinality, EMBEDDING_DIM], device)
         });
         let embeddings = embeddings.collect();
-        let scales = TensorData::new(vec![1.0 / SCALE_SPEED; n_inputs], [n_inputs]);
-        Self { scales: Param::from_tensor(Tensor::from_data(scales, device)), embeddings, layers }
+        let ones =
+            |n: usize| Param::from_tensor(Tensor::from_data(TensorData::new(vec![1.0 / SCALE_SPEED; n], [n]), device));
+        let n_features = inputs.features.as_ref().and_then(|features| features.iter().max());
+        Self { scales: ones(n_inputs), gates: n_features.map(|last| ones(*last as usize + 1)), embeddings, layers }
     }
 
     /// The head's outputs, shape `[n_rows, n_outputs]`. `dropout` gives a mask of the shape it is asked for, to multiply the
@@ -177,7 +221,7 @@ impl Network {
         let mut parts: Vec<Tensor<2>> = rows.host.into_iter().chain(embedded).collect();
         let inputs = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 1) };
         // Scaling the weights costs less than scaling the rows, and spares the gradient of the rows.
-        let mut sums = inputs.matmul(self.first_weights());
+        let mut sums = inputs.matmul(self.first_weights(rows.features));
         if let Some(bias) = &self.layers[0].bias {
             sums = sums + bias.val().unsqueeze();
         }
@@ -230,14 +274,27 @@ impl Network {
         let embeddings = self.embeddings.iter().zip(&other.embeddings);
         Self {
             scales: moved(&self.scales, &other.scales, share),
+            gates: self.gates.as_ref().zip(other.gates.as_ref()).map(|(from, to)| moved(from, to, share)),
             layers: layers.collect(),
             embeddings: embeddings.map(|(from, to)| moved(from, to, share)).collect(),
         }
     }
 
-    /// The first layer's weights with the inputs' scales in them. Shape `[n_inputs, width]`.
-    fn first_weights(&self) -> Tensor<2> {
-        self.layers[0].weight.val() * (self.scales.val() * SCALE_SPEED).unsqueeze_dim(1)
+    /// The first layer's weights with the scales of inputs and features in them. Shape `[n_inputs, width]`.
+    fn first_weights(&self, features: Option<Tensor<1, Int>>) -> Tensor<2> {
+        let mut scales = self.scales.val() * SCALE_SPEED;
+        if let (Some(gates), Some(features)) = (&self.gates, features) {
+            scales = scales * gates.val().select(0, features) * SCALE_SPEED;
+        }
+        self.layers[0].weight.val() * scales.unsqueeze_dim(1)
+    }
+
+    /// Sum of the gates' magnitudes: what is added to the loss, so that features of no use are shut out. None without gates.
+    ///
+    /// # Source
+    /// R. Tibshirani, "Regression shrinkage and selection via the lasso" (1996), on one scale a feature.
+    pub fn openness(&self) -> Option<Tensor<1>> {
+        self.gates.as_ref().map(|gates| gates.val().abs().sum() * SCALE_SPEED)
     }
 
     /// The weights of this member as `model` serves them: scales multiplied in, bins summed up to curves, embeddings
@@ -245,10 +302,15 @@ impl Network {
     ///
     /// # Errors
     /// [`model::Error`] when a weight is not finite.
-    pub fn weights(&self, architecture: &Architecture, member: &Member) -> Result<Weights, model::Error> {
-        let inputs = Inputs::new(architecture, member);
+    pub fn weights(
+        &self,
+        architecture: &Architecture,
+        member: &Member,
+        inputs: &Inputs,
+    ) -> Result<Weights, model::Error> {
         let width = architecture.first_width(member);
-        let first = numbers(self.first_weights().into_data());
+        let features = inputs.features(&self.scales.device());
+        let first = numbers(self.first_weights(features).into_data());
         let mut rows = first.chunks_exact(width);
         let mut tensors = BTreeMap::new();
         let mut put = |name: String, values: Vec<f32>| drop(tensors.insert(format!("member.0.{name}"), values));
@@ -341,6 +403,14 @@ pub(crate) mod tests {
         Architecture::new(&layout, n_outputs)
     }
 
+    /// One number with both curves and, if there are others, the rest of the dense inputs; two categories.
+    fn slots(n_dense: usize) -> Vec<FeatureSlot> {
+        let number = Slot::Number { start: 0, len: n_dense, first_curve: 0, n_curves: 2 };
+        let slots = [number, Slot::Code { index: 0 }, Slot::Code { index: 1 }];
+        let slots = slots.into_iter().enumerate();
+        slots.map(|(index, slot)| FeatureSlot { name: format!("f{index}"), slot, sources: vec![index] }).collect()
+    }
+
     pub(crate) fn member(width: usize) -> Member {
         Member { curves: vec![0, 1], body: Body::Layers { widths: vec![width; 2] }, straight: true, log: false }
     }
@@ -357,12 +427,15 @@ pub(crate) mod tests {
     }
 
     /// A network of random weights, its bins, straight path and scales too.
-    fn trained(architecture: &Architecture, member: &Member, device: &Device) -> Network {
+    fn trained(architecture: &Architecture, member: &Member, inputs: &Inputs, device: &Device) -> Network {
         let mut rng = ChaCha8Rng::seed_from_u64(architecture.n_outputs as u64);
-        let mut network = Network::new(architecture, member, &mut rng, device);
-        let n_inputs = network.scales.dims()[0];
-        let scales: Vec<f32> = (0..n_inputs).map(|_| rng.random_range(0.05_f32..0.4)).collect();
-        network.scales = Param::from_tensor(Tensor::from_data(TensorData::new(scales, [n_inputs]), device));
+        let mut network = Network::new(architecture, member, inputs, &mut rng, device);
+        let mut scales = |n: usize| {
+            let scales: Vec<f32> = (0..n).map(|_| rng.random_range(0.05_f32..0.4)).collect();
+            Param::from_tensor(Tensor::from_data(TensorData::new(scales, [n]), device))
+        };
+        network.scales = scales(network.scales.dims()[0]);
+        network.gates = network.gates.map(|gates| scales(gates.dims()[0]));
         for layer in &mut network.layers {
             let shape = layer.weight.dims();
             let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| 0.3 * normal(&mut rng)).collect();
@@ -384,12 +457,14 @@ pub(crate) mod tests {
                 Member { body: trees.clone(), curves: vec![1], straight: false, log: false },
             ] {
                 let architecture = architecture(n_dense, n_outputs);
-                let network = trained(&architecture, &member, &device);
-                let served = Serving::new(&network.weights(&architecture, &member).unwrap());
+                let plain = Inputs::new(&architecture, &member);
+                let inputs = if n_outputs == 4 { plain.gated(&slots(n_dense)) } else { plain };
+                let network = trained(&architecture, &member, &inputs, &device);
+                let served = Serving::new(&network.weights(&architecture, &member, &inputs).unwrap());
                 for n_rows in [1, 7, 300] {
                     let rows = encoded(n_rows, n_dense, 5);
                     let all: Vec<usize> = (0..n_rows).collect();
-                    let gathered = Inputs::new(&architecture, &member).gather(&rows, &all, |code| code, &device);
+                    let gathered = inputs.gather(&rows, &all, |code| code, &device);
                     let trained = numbers(network.forward(&member, gathered, None).into_data());
                     let served = served.outputs(&rows);
                     assert_eq!(trained.len(), n_rows * n_outputs);
@@ -404,8 +479,10 @@ pub(crate) mod tests {
     #[test]
     fn a_new_network_has_no_bends() {
         let (architecture, member) = (architecture(3, 1), member(32));
-        let network = Network::new(&architecture, &member, &mut ChaCha8Rng::seed_from_u64(1), &Device::flex());
-        let weights = network.weights(&architecture, &member).unwrap();
+        let inputs = Inputs::new(&architecture, &member);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let network = Network::new(&architecture, &member, &inputs, &mut rng, &Device::flex());
+        let weights = network.weights(&architecture, &member, &inputs).unwrap();
         assert!(weights.tensor(0, "first.curve.0").unwrap().iter().all(|value| *value == 0.0));
         let dense = weights.tensor(0, "first.dense").unwrap();
         let (sums, straight): (Vec<_>, Vec<_>) = dense.iter().enumerate().partition(|(index, _)| index % 33 < 32);
@@ -415,8 +492,10 @@ pub(crate) mod tests {
     #[test]
     fn towards_is_a_weighted_mean() {
         let (architecture, member, device) = (architecture(3, 1), member(8), Device::flex());
-        let new = Network::new(&architecture, &member, &mut ChaCha8Rng::seed_from_u64(1), &device);
-        let trained = trained(&architecture, &member, &device);
+        let inputs = Inputs::new(&architecture, &member).gated(&slots(3));
+        let new = Network::new(&architecture, &member, &inputs, &mut ChaCha8Rng::seed_from_u64(1), &device);
+        let trained = trained(&architecture, &member, &inputs, &device);
+        assert_eq!(numbers(new.openness().unwrap().into_data()), [3.0], "as many as there are features, all open");
         let moved = numbers(new.towards(&trained, 0.25).scales.val().into_data());
         let expected: Vec<f32> = numbers(new.scales.val().into_data())
             .iter()

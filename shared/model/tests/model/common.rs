@@ -80,7 +80,7 @@ pub(crate) fn random_weights(architecture: Architecture, seed: u64) -> Weights {
     let mut tensors = std::collections::BTreeMap::new();
     for (member, of_member) in architecture.members.iter().enumerate() {
         for (name, shape) in architecture.member_tensors(of_member) {
-            let scale = if name.starts_with("first.") { 1.0 } else { (6.0 / shape[0] as f32).sqrt() };
+            let scale = if name.starts_with("first.") { 0.4 } else { (3.0 / shape[0] as f32).sqrt() };
             let values = (0..shape.iter().product()).map(|_| scale * rng.random_range(-1.0_f32..1.0)).collect();
             tensors.insert(format!("member.{member}.{name}"), values);
         }

@@ -102,7 +102,7 @@ pub struct Train {
     /// `mae_log` for numbers learnt as logarithms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<Metric>,
-    /// Kinds of networks that are averaged, each as much as the rows say.
+    /// Kinds of networks that are averaged, each as much as the rows say, and of as many kinds as serve fast enough.
     #[serde(default = "default_kinds")]
     #[schemars(length(min = 1))]
     pub kinds: Vec<MemberKind>,
@@ -114,7 +114,7 @@ pub struct Train {
     #[serde(default = "default_hidden")]
     #[schemars(range(min = 1, max = 4096))]
     pub hidden: usize,
-    /// Most bins of a number's fine curve.
+    /// Most bins of a number's fine curve; fewer where there are many numbers.
     #[serde(default = "default_bins")]
     #[schemars(range(min = 1, max = 1024))]
     pub bins: usize,
@@ -142,22 +142,28 @@ pub struct Train {
 
 /// A kind of network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum MemberKind {
     /// Two hidden layers over curves of at most 16 bins.
     Coarse,
+    /// The same with a price on each feature that is used, which shuts out those of no use.
+    Sparse,
     /// Two hidden layers over those and over curves of up to `bins` bins.
     Fine,
     /// Soft oblivious trees over curves of at most 16 bins.
     Trees,
+    /// The same over those and over curves of up to `bins` bins.
+    FineTrees,
 }
 
 impl fmt::Display for MemberKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             MemberKind::Coarse => "coarse",
+            MemberKind::Sparse => "sparse",
             MemberKind::Fine => "fine",
             MemberKind::Trees => "trees",
+            MemberKind::FineTrees => "fine_trees",
         })
     }
 }
@@ -389,7 +395,7 @@ fn default_budget_s() -> u64 {
 }
 
 fn default_kinds() -> Vec<MemberKind> {
-    vec![MemberKind::Coarse, MemberKind::Fine, MemberKind::Trees]
+    vec![MemberKind::Coarse, MemberKind::Sparse, MemberKind::Fine, MemberKind::Trees, MemberKind::FineTrees]
 }
 
 fn default_members() -> usize {
