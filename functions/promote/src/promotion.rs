@@ -77,7 +77,7 @@ impl Case<'_> {
             decision = entry.decision,
             "the record of a promotion was lost; it is made again"
         );
-        let mut verdict = self.judge(&entry.decision).await?;
+        let mut verdict = self.judge().await?;
         if !verdict.promoted {
             // New batches have come since, and the move is a fact; its own reasons came with it.
             verdict.reasons.insert(0, format!("promoted, when it was decided, because: {}", entry.reason));

@@ -37,7 +37,7 @@ impl Estimate {
     ///
     /// ```
     /// let estimate = train::evaluate::Estimate::of(vec![1.0, 2.0, 3.0]);
-    /// assert_eq!((estimate.mean, estimate.standard_error), (2.0, Some(3.0_f64.sqrt().recip())));
+    /// assert_eq!((estimate.mean, estimate.standard_error), (2.0, Some((1.0_f64 / 3.0).sqrt())));
     /// ```
     pub fn of(folds: Vec<f64>) -> Self {
         let n = folds.len() as f64;

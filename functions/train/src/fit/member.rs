@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use spec::{Batch, Spec};
 
 use super::calibrate::calibrated_log_loss;
-use super::network::{Inputs, Network, numbers};
+use super::inputs::Inputs;
+use super::network::{Network, numbers};
 use super::random::{Stream, stream};
 use super::{Error, Loss, Recipe};
 

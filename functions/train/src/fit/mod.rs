@@ -6,6 +6,7 @@ mod bag;
 mod blend;
 mod calibrate;
 mod error;
+mod inputs;
 mod loss;
 mod member;
 mod network;
@@ -14,7 +15,8 @@ mod recipe;
 
 pub use bag::{Bag, Fitted, FittedKind, HeldOut, Keeper, MemberCurve, NoKeeper, fit_bag};
 pub use error::Error;
+pub use inputs::{Gathered, Inputs};
 pub use loss::Loss;
 pub use member::{FittedMember, Progress, Rows, Setup, fit};
-pub use network::{Gathered, Inputs, Network};
+pub use network::Network;
 pub use recipe::{Plan, Recipe};
