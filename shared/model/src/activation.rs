@@ -6,6 +6,8 @@ use std::f32::consts::{LN_2, LOG2_E};
 const ROUNDER: f32 = 12_582_912.0;
 /// Exponents of two beyond this would leave the finite numbers.
 const MAX_EXPONENT: f32 = 126.0;
+/// SiLU of anything below is less than 1e-36.
+const LEAST: f32 = -90.0;
 
 /// `x -> x / (1 + e^-x)` on every value, to about 1e-7 of it.
 ///
@@ -13,7 +15,8 @@ const MAX_EXPONENT: f32 = 126.0;
 /// Elfwing, Uchibe, Doya, "Sigmoid-weighted linear units" (2017).
 pub(crate) fn silu(values: &mut [f32]) {
     for value in values {
-        *value /= 1.0 + exp(-*value);
+        // Below this the answer is zero to any precision; without the bound a huge negative sum would not be.
+        *value = value.max(LEAST) / (1.0 + exp(-*value));
     }
 }
 
