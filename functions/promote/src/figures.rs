@@ -2,15 +2,7 @@
 
 /// A whole number with commas between thousands: `18,910`.
 pub(crate) fn count(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    page::text::count(number as u64)
 }
 
 /// A metric: four decimals where it is small, fewer where it is large.

@@ -172,20 +172,27 @@ impl Fitter {
             kinds: fitted.kinds,
         };
         let metrics_bytes = serde_json::to_vec_pretty(&metrics).expect("metrics are finite numbers under text keys");
+        let background = self.background(&rows.train);
         let mut parts = vec![
             (Part::Spec, Bytes::from(spec.text().to_owned())),
             (Part::Encoder, Bytes::from(encoder_bytes)),
             (Part::Weights, Bytes::from(weights_bytes)),
             (Part::Reference, Bytes::from(self.reference(&rows.train).write())),
-            (Part::Background, Bytes::from(serving::background_to_bytes(spec, &self.background(&rows.train)))),
+            (Part::Background, Bytes::from(serving::background_to_bytes(spec, &background))),
             (Part::Metrics, Bytes::from(metrics_bytes)),
         ];
-        parts.extend(self.evidence(&predictor, rows, &metrics)?);
+        parts.extend(self.evidence(&predictor, rows, &background, &metrics)?);
         Ok(Challenger { parts, metrics })
     }
 
     /// The optional parts of the version: what was measured on it, and its cards.
-    fn evidence(&self, predictor: &Predictor, rows: &Window, metrics: &Metrics) -> Result<Vec<(Part, Bytes)>, Error> {
+    fn evidence(
+        &self,
+        predictor: &Predictor,
+        rows: &Window,
+        background: &Batch,
+        metrics: &Metrics,
+    ) -> Result<Vec<(Part, Bytes)>, Error> {
         let history = rows.history_holdout.clone().into_iter();
         let holdout = Batch::concat(history.chain([rows.new_holdout.clone()]).collect());
         let kinds = &metrics.kinds;
@@ -231,7 +238,7 @@ impl Fitter {
             predictor,
             train: &rows.train,
             holdout,
-            background: &self.background(&rows.train),
+            background,
             curves: &curves,
             facts: &facts,
         })?;

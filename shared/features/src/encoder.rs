@@ -126,7 +126,8 @@ impl Encoder {
         }
         let target = TargetCode::fit(spec, batch)?;
         let derived = spec.derivations().of_batch(batch);
-        let n_numbers = spec.features().iter().filter(|feature| coded_as(feature.kind) == "number").count();
+        let n_numbers =
+            spec.features().iter().filter(|feature| matches!(feature.kind, Kind::Number | Kind::Time)).count();
         let bins = spec.train.bins.min((BINS_OF_ALL / n_numbers.max(1)).max(MIN_BINS));
         let features = spec
             .features()

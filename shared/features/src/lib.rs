@@ -7,7 +7,7 @@ mod target;
 
 pub use category::{CategoryEncoding, MISSING, UNKNOWN};
 pub use encoder::{Encoded, Encoder, FeatureSlot, Layout, Slot};
-pub use number::{Curve, NumberEncoding};
+pub use number::{Curve, NumberEncoding, quantile};
 pub use target::{Standard, TargetCode};
 
 /// Why an encoder cannot be made or read.

@@ -136,11 +136,19 @@ impl NumberEncoding {
     }
 }
 
-/// The quantile at `level` of sorted numbers, linear between neighbours (type 7 of Hyndman and Fan).
-fn quantile(sorted: &[f64], level: f64) -> f64 {
+/// The quantile at `level`, 0 to 1, of sorted numbers, linear between neighbours (type 7 of Hyndman and Fan). Equal
+/// neighbours are the answer, also where they are infinite.
+///
+/// # Panics
+/// When there are no numbers.
+///
+/// ```
+/// assert_eq!(features::quantile(&[1.0, 2.0, 4.0], 0.75), 3.0);
+/// ```
+pub fn quantile(sorted: &[f64], level: f64) -> f64 {
     let position = level * (sorted.len() - 1) as f64;
     let (low, high) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
-    low + (high - low) * position.fract()
+    if low == high { low } else { low + (high - low) * position.fract() }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use spec::{Spec, Task};
 
 use crate::Error;
 
-/// Most trees and leaves of a member, so that a damaged file cannot ask for more memory than there is.
+/// Most questions of a tree, so that a damaged file cannot ask for more leaves than there is memory.
 const MAX_DEPTH: usize = 16;
 
 /// The shape of a network: everything about it but the numbers.

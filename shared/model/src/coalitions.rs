@@ -29,7 +29,8 @@ const MAX_CELLS: usize = 1024;
 pub struct Coalitions<'a> {
     predictor: &'a Predictor,
     space: Space,
-    response: Response,
+    /// Room for a response to work in. Shape `[n_outputs]`.
+    logs: Vec<f64>,
     background: &'a Batch,
     /// The record's cells, each repeated for every background row.
     record: Vec<ColumnData>,
@@ -104,7 +105,7 @@ impl<'a> Coalitions<'a> {
         Ok(Self {
             predictor,
             space,
-            response: predictor.response(),
+            logs: vec![0.0; network.architecture().n_outputs],
             background,
             record,
             features,
@@ -175,7 +176,7 @@ impl Game for Coalitions<'_> {
                 member.rest(n_rows, true, &mut self.scratch, outputs);
             }
             for row in 0..n_rows {
-                self.response.answer(outputs, n_rows, row, &mut answer);
+                self.predictor.response().answer(outputs, n_rows, row, &mut self.logs, &mut answer);
                 Response::in_space(self.space, task, &mut answer);
                 out.iter_mut().zip(&answer).for_each(|(sum, value)| *sum += value);
             }

@@ -14,6 +14,7 @@ pub struct Predictor {
     encoder: Encoder,
     network: Network,
     readout: Readout,
+    response: Response,
 }
 
 impl Predictor {
@@ -36,7 +37,9 @@ impl Predictor {
         check_features(&spec, &encoder)?;
         check_target(&spec, encoder.target(), weights.architecture())?;
         check_inputs(&spec, encoder.layout(), weights)?;
-        Ok(Self { spec, encoder, network: Network::new(weights), readout: weights.readout().clone() })
+        let readout = weights.readout().clone();
+        let response = Response::new(encoder.target(), spec.task, weights.architecture(), &readout);
+        Ok(Self { spec, encoder, network: Network::new(weights), readout, response })
     }
 
     /// The spec of the version.
@@ -74,7 +77,7 @@ impl Predictor {
 
     /// Predictions for rows that this version's encoder has encoded.
     pub fn predict_encoded(&self, encoded: &Encoded) -> Predictions {
-        self.response().predictions(&self.network.outputs(encoded), encoded.n_rows())
+        self.response.predictions(&self.network.outputs(encoded), encoded.n_rows())
     }
 
     /// What stands between the members' mean and the answer.
@@ -106,8 +109,8 @@ impl Predictor {
         }
     }
 
-    pub(crate) fn response(&self) -> Response {
-        Response::new(self.encoder.target(), self.spec.task, self.network.architecture(), &self.readout)
+    pub(crate) fn response(&self) -> &Response {
+        &self.response
     }
 }
 

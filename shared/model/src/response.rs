@@ -64,8 +64,6 @@ pub(crate) struct Response {
     /// Per member, how much it counts and whether it learnt the target's logarithm.
     members: Vec<(f64, bool)>,
     calibration: Option<Calibration>,
-    /// Log-probabilities of one member.
-    logs: Vec<f64>,
 }
 
 impl Response {
@@ -75,17 +73,18 @@ impl Response {
         let shares = (0..).map(|member| readout.blend.as_ref().map_or(even, |blend| blend[member]));
         let members = shares.zip(&architecture.members).map(|(share, member)| (share, member.log)).collect();
         let calibration = readout.calibration.clone();
-        Self { target: target.clone(), task, n_outputs, members, calibration, logs: vec![0.0; n_outputs] }
+        Self { target: target.clone(), task, n_outputs, members, calibration }
     }
 
     /// All rows' predictions from outputs of shape `[members, n_rows, n_outputs]`.
-    pub(crate) fn predictions(mut self, outputs: &[f32], n_rows: usize) -> Predictions {
+    pub(crate) fn predictions(&self, outputs: &[f32], n_rows: usize) -> Predictions {
+        let mut logs = vec![0.0; self.n_outputs];
         let TargetCode::Classes { labels, positive } = &self.target else {
             let mut number = [0.0];
             return Predictions::Numbers(
                 (0..n_rows)
                     .map(|row| {
-                        self.answer(outputs, n_rows, row, &mut number);
+                        self.answer(outputs, n_rows, row, &mut logs, &mut number);
                         number[0]
                     })
                     .collect(),
@@ -95,7 +94,7 @@ impl Response {
         let mut probabilities = Array2::zeros((n_rows, n_classes));
         let mut answer = vec![0.0; self.n_outputs];
         for (row, mut classes) in probabilities.rows_mut().into_iter().enumerate() {
-            self.answer(outputs, n_rows, row, &mut answer);
+            self.answer(outputs, n_rows, row, &mut logs, &mut answer);
             if self.task == Task::Binary {
                 classes.fill(1.0 - answer[0]);
                 classes[positive] = answer[0];
@@ -107,8 +106,8 @@ impl Response {
     }
 
     /// One row's answer from outputs of shape `[members, n_rows, n_outputs]`: the positive class's probability, each
-    /// class's, or the number in target units. Shape `[n_outputs]`.
-    pub(crate) fn answer(&mut self, outputs: &[f32], n_rows: usize, row: usize, answer: &mut [f64]) {
+    /// class's, or the number in target units. Shape `[n_outputs]`, as `logs`, which is room to work in.
+    pub(crate) fn answer(&self, outputs: &[f32], n_rows: usize, row: usize, logs: &mut [f64], answer: &mut [f64]) {
         let width = self.n_outputs;
         let outputs = outputs.chunks_exact(n_rows * width).map(|member| &member[row * width..(row + 1) * width]);
         answer.fill(0.0);
@@ -116,8 +115,8 @@ impl Response {
             match self.task {
                 Task::Binary => answer[0] += share * f64::from(outputs[0]),
                 Task::Multiclass => {
-                    log_softmax(outputs, &mut self.logs);
-                    answer.iter_mut().zip(&self.logs).for_each(|(sum, log)| *sum += share * log);
+                    log_softmax(outputs, logs);
+                    answer.iter_mut().zip(&*logs).for_each(|(sum, log)| *sum += share * log);
                 }
                 Task::Regression => answer[0] += share * self.target.decode(f64::from(outputs[0]), *log),
             }

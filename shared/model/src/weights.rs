@@ -40,19 +40,17 @@ impl Weights {
         architecture.check()?;
         let mut n_expected = 0;
         for (name, expected) in architecture.tensors() {
-            {
-                let Some(values) = tensors.get(&name) else {
-                    return Err(Error::MissingTensor { name, expected });
-                };
-                if Some(values.len()) != n_elements(&expected) {
-                    let actual = format!("{} values", values.len());
-                    return Err(Error::WrongTensor { name, expected, actual });
-                }
-                if !values.iter().all(|value| value.is_finite()) {
-                    return Err(Error::NotFinite(name));
-                }
-                n_expected += 1;
+            let Some(values) = tensors.get(&name) else {
+                return Err(Error::MissingTensor { name, expected });
+            };
+            if Some(values.len()) != n_elements(&expected) {
+                let actual = format!("{} values", values.len());
+                return Err(Error::WrongTensor { name, expected, actual });
             }
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(Error::NotFinite(name));
+            }
+            n_expected += 1;
         }
         if tensors.len() > n_expected {
             let known: std::collections::HashSet<String> = architecture.tensors().map(|(name, _)| name).collect();
@@ -153,17 +151,15 @@ impl Weights {
         let file = SafeTensors::deserialize(bytes).map_err(Error::File)?;
         let mut tensors = BTreeMap::new();
         for (name, expected) in architecture.tensors() {
-            {
-                let Ok(view) = file.tensor(&name) else {
-                    return Err(Error::MissingTensor { name, expected });
-                };
-                if view.dtype() != Dtype::F32 || view.shape() != expected {
-                    let actual = format!("{} of shape {:?}", view.dtype(), view.shape());
-                    return Err(Error::WrongTensor { name, expected, actual });
-                }
-                let (values, _) = view.data().as_chunks::<4>();
-                tensors.insert(name, values.iter().map(|value| f32::from_le_bytes(*value)).collect());
+            let Ok(view) = file.tensor(&name) else {
+                return Err(Error::MissingTensor { name, expected });
+            };
+            if view.dtype() != Dtype::F32 || view.shape() != expected {
+                let actual = format!("{} of shape {:?}", view.dtype(), view.shape());
+                return Err(Error::WrongTensor { name, expected, actual });
             }
+            let (values, _) = view.data().as_chunks::<4>();
+            tensors.insert(name, values.iter().map(|value| f32::from_le_bytes(*value)).collect());
         }
         if let Some(unknown) = file.names().into_iter().filter(|name| !tensors.contains_key(*name)).min() {
             return Err(Error::UnknownTensor(unknown.to_owned()));

@@ -51,15 +51,7 @@ pub(super) fn shortened(text: &str) -> String {
 
 /// A count with commas between thousands.
 pub(super) fn counted(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    page::text::count(n as u64)
 }
 
 /// A number in at most six significant digits, for a comment.

@@ -18,6 +18,7 @@
 //! interval). Paired resampling for comparing models: P. Koehn, "Statistical significance tests for machine translation
 //! evaluation" (EMNLP 2004).
 
+use features::quantile;
 use model::Predictions;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -90,13 +91,6 @@ fn resampled(statistic: &dyn Statistic, n_units: usize, seed: [u8; 32]) -> Vec<f
         statistic.improvement(counts).unwrap_or(f64::NEG_INFINITY)
     };
     (0..RESAMPLES).into_par_iter().map_init(|| vec![0; n_units], resample).collect()
-}
-
-/// The quantile at `level` of sorted numbers, linear between neighbours (type 7 of Hyndman and Fan).
-fn quantile(sorted: &[f64], level: f64) -> f64 {
-    let position = level * (sorted.len() - 1) as f64;
-    let (low, high) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
-    if low == high { low } else { low + (high - low) * position.fract() }
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! Small statistics that several parts of the evidence rest on.
 
-/// The quantile at `level` of sorted numbers, linear between neighbours (type 7 of Hyndman and Fan); none without numbers.
+/// The quantile at `level` of sorted numbers; none without numbers.
 pub(super) fn quantile(sorted: &[f64], level: f64) -> Option<f64> {
-    let position = level * sorted.len().checked_sub(1)? as f64;
-    let (low, high) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
-    Some(if low == high { low } else { low + (high - low) * position.fract() })
+    (!sorted.is_empty()).then(|| features::quantile(sorted, level))
 }
 
 /// The numbers that are not missing, in rising order.

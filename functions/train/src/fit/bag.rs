@@ -82,8 +82,6 @@ pub struct Fitted {
     pub weights: Weights,
     /// The kinds of members that were fitted.
     pub kinds: Vec<FittedKind>,
-    /// What the members say of the rows that they held out.
-    pub held_out: HeldOut,
 }
 
 /// The members of one kind.
@@ -111,12 +109,11 @@ pub struct MemberCurve {
 }
 
 /// Answers for rows by members that did not learn from them.
-#[derive(Clone, Debug)]
-pub struct HeldOut {
+struct HeldOut {
     /// Indices into the rows of the fit, rising.
-    pub rows: Vec<usize>,
-    /// Their answers, with the readout; the mean where several members of a kind held a row out.
-    pub predictions: Predictions,
+    rows: Vec<usize>,
+    /// Their answers before any readout; the mean where several members of a kind held a row out.
+    predictions: Predictions,
 }
 
 /// Fits all members, those that the keeper has as they are, the others side by side on the cores there are; then the
@@ -133,13 +130,12 @@ pub fn fit_bag(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
     let folds = folds(rows.n_rows(), spec.train.seed);
     let plans = Plan::of_spec(spec, encoder.layout(), encoder.target(), rows.n_rows() - folds[0].len());
     let n_members = spec.train.members;
-    let members = fit_members(&bag, &plans, &folds, keeper)?;
+    let members = fit_members(&bag, &architecture, &plans, &folds, keeper)?;
     let by_kind: Vec<&[FittedMember]> = members.chunks(n_members).collect();
     let answers = by_kind.iter().map(|members| held_out(&bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
     let costs: Vec<usize> = plans.iter().map(|plan| n_members * architecture.multiply_adds_of(&plan.member)).collect();
     let shares = shares(&bag, &answers, &costs);
-    let mut held_out = blended(&answers, &shares);
-    let mut readout = readout(&bag, &mut held_out);
+    let mut readout = readout(&bag, &blended(&answers, &shares));
     let counting: Vec<usize> = (0..plans.len()).filter(|kind| shares[*kind] > 0.0).collect();
     let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_members as f64; n_members]);
     readout.blend = Some(blend.collect());
@@ -156,7 +152,7 @@ pub fn fit_bag(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
             members: members.iter().map(curve).collect(),
         }
     });
-    Ok(Fitted { weights, kinds: kinds.collect(), held_out })
+    Ok(Fitted { weights, kinds: kinds.collect() })
 }
 
 /// Draws the parts of `n_rows` rows, each in rising order.
@@ -174,6 +170,7 @@ fn folds(n_rows: usize, seed: u64) -> Vec<Vec<usize>> {
 /// All members, kind by kind.
 fn fit_members(
     bag: &Bag<'_>,
+    architecture: &Architecture,
     plans: &[Plan],
     folds: &[Vec<usize>],
     keeper: &dyn Keeper,
@@ -187,7 +184,7 @@ fn fit_members(
             scope.spawn(|| {
                 loop {
                     let Some(index) = lock(&next).next() else { return };
-                    let outcome = fit_member(bag, plans, folds, index, keeper);
+                    let outcome = fit_member(bag, architecture, plans, folds, index, keeper);
                     if outcome.is_err() {
                         // The others are of no use without this one.
                         *lock(&next) = n_members..n_members;
@@ -202,6 +199,7 @@ fn fit_members(
 
 fn fit_member(
     bag: &Bag<'_>,
+    architecture: &Architecture,
     plans: &[Plan],
     folds: &[Vec<usize>],
     index: usize,
@@ -217,7 +215,7 @@ fn fit_member(
     held_out.iter().for_each(|row| is_held_out[*row] = true);
     let train: Vec<usize> = (0..bag.rows.n_rows()).filter(|row| !is_held_out[*row]).collect();
     let setup = Setup {
-        architecture: &Architecture::of_spec(bag.spec, bag.encoder.layout()),
+        architecture,
         member: &plan.member,
         slots: bag.encoder.slots(),
         loss: Loss::of_spec(bag.spec),
@@ -317,12 +315,12 @@ fn blended(answers: &[HeldOut], shares: &[f64]) -> HeldOut {
     HeldOut { rows: answers[0].rows.clone(), predictions: pool(&answers_of_kinds) }
 }
 
-/// Fits the readout on the held-out answers, and corrects them by it.
-fn readout(bag: &Bag<'_>, held_out: &mut HeldOut) -> Readout {
+/// Fits the readout on the held-out answers.
+fn readout(bag: &Bag<'_>, held_out: &HeldOut) -> Readout {
     let targets: Vec<f32> = held_out.rows.iter().map(|row| bag.rows.targets[*row]).collect();
     let weights = bag.rows.weights_of(&held_out.rows);
     let code = bag.encoder.target();
-    match &mut held_out.predictions {
+    match &held_out.predictions {
         Predictions::Numbers(numbers) => {
             let answers: Vec<f64> = numbers.iter().map(|number| code.standardise(*number, code.is_log())).collect();
             Readout { interval: intervals(&answers, &targets, bag.spec.serve.interval), ..Readout::default() }
@@ -331,12 +329,11 @@ fn readout(bag: &Bag<'_>, held_out: &mut HeldOut) -> Readout {
             let positive = (bag.spec.task == Task::Binary).then(|| bag.spec.positive_index());
             let truth: Vec<usize> = targets.iter().map(|target| class(*target, code)).collect();
             let calibration = calibrate(probabilities, &truth, weights.as_deref(), positive);
-            if let Some(calibration) = &calibration {
-                *probabilities = calibration.calibrate(probabilities, positive);
-            }
-            let threshold = positive.filter(|_| !bag.spec.serve.threshold.is_default()).map(|positive| {
-                let truths: Vec<bool> = truth.iter().map(|class| *class == positive).collect();
-                threshold(bag.spec.serve.threshold, &probabilities.column(positive).to_vec(), &truths)
+            let threshold = positive.filter(|_| !bag.spec.serve.threshold.is_default()).map(|of_class| {
+                let truths: Vec<bool> = truth.iter().map(|class| *class == of_class).collect();
+                let served = calibration.as_ref().map(|calibration| calibration.calibrate(probabilities, positive));
+                let served = served.as_ref().unwrap_or(probabilities).column(of_class).to_vec();
+                threshold(bag.spec.serve.threshold, &served, &truths)
             });
             Readout { calibration, threshold, ..Readout::default() }
         }

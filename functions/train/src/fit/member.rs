@@ -123,7 +123,7 @@ pub fn fit(
     let inputs = if setup.recipe.sparsity > 0.0 { inputs.gated(setup.slots) } else { inputs };
     let mut starts = stream(setup.seed, Stream::Start, setup.index);
     let mut network = Network::new(setup.architecture, setup.member, &inputs, &mut starts, &autodiff);
-    // The network whose weights are kept: the one that learns, or a moving average of it.
+    // The network whose weights are kept: a moving average of the one that learns.
     let mut averaged = network.valid();
     let adamw =
         |decay| AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(1e-8).with_weight_decay(decay);
@@ -159,12 +159,7 @@ pub fn fit(
             let gradients = GradientsParams::from_grads(penalised.backward(), &network);
             network = optimizer.step(learning_rate * schedule(step, n_steps), network, gradients);
             step += 1;
-            if let Some(share) = setup.recipe.averaging {
-                averaged = averaged.towards(&network.valid(), share as f32);
-            }
-        }
-        if setup.recipe.averaging.is_none() {
-            averaged = network.valid();
+            averaged = averaged.towards(&network.valid(), setup.recipe.averaging as f32);
         }
         let validation_loss = mean_loss(&averaged, &inputs, setup, rows, validation, &device);
         let train_loss = loss_sum / train.len() as f64;
@@ -302,7 +297,7 @@ mod tests {
             weight_decay: 3e-2,
             dropout: 0.1,
             label_smoothing: 0.0,
-            averaging: None,
+            averaging: 1.0,
             sparsity: 0.0,
         }
     }

@@ -13,7 +13,7 @@ mod network;
 mod random;
 mod recipe;
 
-pub use bag::{Bag, Fitted, FittedKind, HeldOut, Keeper, MemberCurve, NoKeeper, fit_bag};
+pub use bag::{Bag, Fitted, FittedKind, Keeper, MemberCurve, NoKeeper, fit_bag};
 pub use error::Error;
 pub use inputs::{Gathered, Inputs};
 pub use loss::Loss;

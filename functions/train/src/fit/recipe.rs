@@ -17,6 +17,8 @@ const TREE_DEPTH: usize = 4;
 /// Most multiply-adds that the leaves of a member's trees may cost a row.
 const LEAF_COST: usize = 4096;
 
+/// Share of the way that the kept weights move towards the learning ones in each step.
+const AVERAGING: f64 = 0.03;
 /// How much faster trees learn than layers.
 const TREE_SPEED: f64 = 2.0;
 /// What an open gate costs a sparse member.
@@ -37,8 +39,8 @@ pub struct Recipe {
     pub dropout: f64,
     /// Share of each class's certainty that is spread evenly over all classes.
     pub label_smoothing: f64,
-    /// Share of the way that the kept weights move towards the learning ones in each step; none keeps the latter.
-    pub averaging: Option<f64>,
+    /// Share of the way that the kept weights move towards the learning ones in each step; 1 keeps the latter.
+    pub averaging: f64,
     /// How much an open gate costs: the penalty on the sum of one scale a feature; 0 has no gates.
     pub sparsity: f64,
 }
@@ -81,12 +83,7 @@ impl Plan {
             }
         };
         let log = target.is_log() || (kind == MemberKind::Fine && target.has_log());
-        let (weight_decay, label_smoothing, averaging) = match kind {
-            MemberKind::Coarse => (0.03, 0.1, Some(0.03)),
-            MemberKind::Sparse => (0.1, 0.03, Some(0.03)),
-            MemberKind::Fine => (0.1, 0.03, Some(0.03)),
-            MemberKind::Trees | MemberKind::FineTrees => (0.1, 0.03, Some(0.03)),
-        };
+        let (weight_decay, label_smoothing) = if kind == MemberKind::Coarse { (0.03, 0.1) } else { (0.1, 0.03) };
         let dropout = match kind {
             _ if is_regression => 0.15,
             MemberKind::Fine => 0.4,
@@ -100,7 +97,7 @@ impl Plan {
             weight_decay: train.weight_decay.unwrap_or(weight_decay),
             dropout: train.dropout.unwrap_or(dropout),
             label_smoothing: train.label_smoothing.unwrap_or(label_smoothing),
-            averaging,
+            averaging: AVERAGING,
             sparsity: if kind == MemberKind::Sparse { SPARSITY } else { 0.0 },
         };
         Self { kind, member: Member { curves, body, straight: is_regression, log }, recipe }
@@ -186,7 +183,7 @@ mod tests {
             weight_decay: 0.0,
             dropout: 0.5,
             label_smoothing: 0.2,
-            averaging: Some(0.03),
+            averaging: 0.03,
             sparsity: 0.0,
         };
         assert_eq!(plan.recipe, expected);
