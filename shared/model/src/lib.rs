@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-mod activation;
+pub mod activation;
 mod architecture;
 mod coalitions;
 mod error;

@@ -5,7 +5,7 @@ use features::Encoded;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::activation::{sigmoid_of_twice, silu};
+use crate::activation::{leaves, sigmoid_of_twice, silu};
 use crate::architecture::{Architecture, Body};
 use crate::{Weights, architecture};
 
@@ -196,29 +196,17 @@ impl Member {
             }
             Body::Trees { depth, .. } => {
                 sigmoid_of_twice(&mut scratch.values);
-                scratch.next.clear();
-                for answers in scratch.values.chunks_exact(*depth) {
-                    push_leaves(answers, &mut scratch.next);
+                let n_trees = scratch.values.len() / depth;
+                scratch.next.resize(n_trees << depth, 0.0);
+                for (answers, shares) in
+                    scratch.values.chunks_exact(*depth).zip(scratch.next.chunks_exact_mut(1 << depth))
+                {
+                    leaves(answers, shares);
                 }
                 std::mem::swap(&mut scratch.values, &mut scratch.next);
             }
         }
         self.head.add(&scratch.values, n_rows, by_product, out);
-    }
-}
-
-/// Appends the share with which a row reaches each leaf of a tree: products of the answers and their opposites, the last
-/// question's yes before its no.
-fn push_leaves(answers: &[f32], leaves: &mut Vec<f32>) {
-    let start = leaves.len();
-    leaves.push(1.0);
-    for answer in answers {
-        let end = leaves.len();
-        for leaf in start..end {
-            let reached = leaves[leaf];
-            leaves[leaf] = reached * answer;
-            leaves.push(reached * (1.0 - answer));
-        }
     }
 }
 

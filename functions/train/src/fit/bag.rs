@@ -11,11 +11,11 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 use spec::{MemberKind, Spec, Task};
 
-use super::blend::{by_likelihood, by_squared_error};
+use super::blend::{by_log_loss, by_squared_error};
 use super::calibrate::{calibrate, intervals};
 use super::member::{self, FittedMember, Progress, Rows, Setup};
 use super::random::{Stream, stream};
-use super::{Error, Loss, Plan, Recipe};
+use super::{Error, Loss, Plan, Recipe, stack};
 
 /// Parts into which the rows fall; each member holds out one.
 const FOLDS: usize = 5;
@@ -266,26 +266,26 @@ fn shares(bag: &Bag<'_>, answers: &[HeldOut], costs: &[usize]) -> Vec<f64> {
     let rows = &answers[0].rows;
     let weights = bag.rows.weights_of(rows);
     let code = bag.encoder.target();
-    let mut columns = Array2::zeros((rows.len(), answers.len()));
-    for (mut column, of_kind) in columns.columns_mut().into_iter().zip(answers) {
+    let (mut errors, mut probabilities) = (Array2::zeros((rows.len(), answers.len())), Vec::new());
+    for (mut errors, of_kind) in errors.columns_mut().into_iter().zip(answers) {
         match &of_kind.predictions {
             Predictions::Numbers(numbers) => {
-                for ((out, number), row) in column.iter_mut().zip(numbers).zip(rows) {
+                for ((out, number), row) in errors.iter_mut().zip(numbers).zip(rows) {
                     *out = code.standardise(*number, code.is_log()) - f64::from(bag.rows.targets[*row]);
                 }
             }
-            Predictions::Probabilities(probabilities) => {
-                for (index, (out, row)) in column.iter_mut().zip(rows).enumerate() {
-                    *out = probabilities[[index, class(bag.rows.targets[*row], code)]];
-                }
-            }
+            Predictions::Probabilities(of_kind) => probabilities.push(of_kind),
         }
     }
-    let blend = |kinds: &[usize]| {
-        let columns = columns.select(Axis(1), kinds);
-        match bag.spec.task {
-            Task::Regression => by_squared_error(&columns, weights.as_deref()),
-            Task::Binary | Task::Multiclass => by_likelihood(&columns, weights.as_deref()),
+    let truth = match bag.spec.task {
+        Task::Regression => Vec::new(),
+        Task::Binary | Task::Multiclass => rows.iter().map(|row| class(bag.rows.targets[*row], code)).collect(),
+    };
+    let stacked = stack::Rows { truth: &truth, weights: weights.as_deref() };
+    let blend = |kinds: &[usize]| match bag.spec.task {
+        Task::Regression => by_squared_error(&errors.select(Axis(1), kinds), weights.as_deref()),
+        Task::Binary | Task::Multiclass => {
+            by_log_loss(&kinds.iter().map(|kind| probabilities[*kind]).collect::<Vec<_>>(), &stacked)
         }
     };
     let mut kinds: Vec<usize> = (0..answers.len()).collect();

@@ -2,8 +2,8 @@
 
 use ndarray::Array2;
 
-/// Rows that speak for counting all kinds alike, so that few rows cannot silence one.
-const PRIOR_ROWS: f64 = 30.0;
+use super::stack::{Rows, Stack, stack};
+
 /// Steps at most, and the largest change of a share at which they end.
 const MAX_STEPS: usize = 500;
 const TOLERANCE: f64 = 1e-7;
@@ -19,40 +19,22 @@ pub(crate) struct Blend {
     pub(crate) loss: f64,
 }
 
-/// Shares with the greatest likelihood, for probabilities of the true class of shape `[n_rows, n_kinds]` and the weight of
-/// each row.
-///
-/// # Source
-/// The EM algorithm for mixing proportions: A. Dempster, N. Laird, D. Rubin (1977), §4.3, with a Dirichlet prior.
-pub(crate) fn by_likelihood(of_truth: &Array2<f64>, weights: Option<&[f32]>) -> Blend {
-    let n_kinds = of_truth.ncols();
-    let mut shares = vec![1.0 / n_kinds as f64; n_kinds];
-    for _ in 0..MAX_STEPS {
-        let mut counts = vec![PRIOR_ROWS / n_kinds as f64; n_kinds];
-        for (index, row) in of_truth.rows().into_iter().enumerate() {
-            let mixed: f64 = shares.iter().zip(row).map(|(share, p)| share * p).sum();
-            let weight = weights.map_or(1.0, |weights| f64::from(weights[index]));
-            for ((count, share), p) in counts.iter_mut().zip(&shares).zip(row) {
-                *count += weight * share * p / mixed.max(f64::MIN_POSITIVE);
-            }
-        }
-        let sum: f64 = counts.iter().sum();
-        let next: Vec<f64> = counts.iter().map(|count| count / sum).collect();
-        let change = next.iter().zip(&shares).map(|(next, share)| (next - share).abs()).fold(0.0, f64::max);
-        shares = next;
-        if change < TOLERANCE {
-            break;
-        }
+/// Shares of probabilities that are pooled by their logarithms, for answers of shape `[n_rows, n_classes]` by kind: those of
+/// the best calibrated pool, whose slope and shifts are fitted with them. Even ones where there is nothing to fit on.
+pub(crate) fn by_log_loss(answers: &[&Array2<f64>], rows: &Rows<'_>) -> Blend {
+    let n_kinds = answers.len() as f64;
+    let even = |loss| Blend { shares: vec![1.0 / n_kinds; answers.len()], loss };
+    match stack(answers, rows, 0) {
+        Some(Stack { slopes, loss, .. }) => match slopes.iter().sum::<f64>() {
+            sum if sum > 0.0 => Blend { shares: slopes.iter().map(|slope| slope / sum).collect(), loss },
+            _ => even(loss),
+        },
+        None => even(0.0),
     }
-    let loss = of_truth.rows().into_iter().enumerate().map(|(index, row)| {
-        let mixed: f64 = shares.iter().zip(row).map(|(share, p)| share * p).sum();
-        -weights.map_or(1.0, |weights| f64::from(weights[index])) * mixed.max(f64::MIN_POSITIVE).ln()
-    });
-    Blend { loss: loss.sum(), shares }
 }
 
-/// Shares with the smallest mean squared error, for errors of shape `[n_rows, n_kinds]` and the weight of each row. It is a convex quadratic of the shares; the best exchange between each
-/// two kinds in turn has a closed form.
+/// Shares with the smallest mean squared error, for errors of shape `[n_rows, n_kinds]` and the weight of each row. It is a
+/// convex quadratic of the shares; the best exchange between each two kinds in turn has a closed form.
 pub(crate) fn by_squared_error(errors: &Array2<f64>, weights: Option<&[f32]>) -> Blend {
     let n_kinds = errors.ncols();
     let mut products = Array2::<f64>::zeros((n_kinds, n_kinds));
@@ -100,17 +82,23 @@ mod tests {
 
     #[test]
     fn the_better_kind_counts_more_and_equals_count_alike() {
-        let better = Array2::from_shape_fn((2000, 2), |(row, kind)| match (row + kind) % 5 {
-            0 => 0.2,
-            _ => 0.9 - 0.4 * kind as f64,
-        });
-        let shares = by_likelihood(&better, None).shares;
-        assert!(shares[0] > 0.8 && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{shares:?}");
-        let alike = by_likelihood(&Array2::from_elem((100, 4), 0.7), None).shares;
-        assert!(alike.iter().all(|share| (share - 0.25).abs() < 1e-9), "{alike:?}");
-        // Two rows cannot silence a kind.
-        let few = by_likelihood(&ndarray::array![[0.9, 0.1], [0.8, 0.2]], None).shares;
-        assert!(few[1] > 0.3, "{few:?}");
+        let truth: Vec<usize> = (0..2000).map(|row| row % 2).collect();
+        let rows = Rows { truth: &truth, weights: None };
+        let says = |right: f64, err: usize| {
+            Array2::from_shape_fn((2000, 2), |(row, class)| {
+                let is_right = !(row / 2 + err).is_multiple_of(5);
+                if (class == row % 2) == is_right { right } else { 1.0 - right }
+            })
+        };
+        let (bold, timid) = (says(0.8, 0), Array2::from_elem((2000, 2), 0.5));
+        let shares = by_log_loss(&[&bold, &timid], &rows).shares;
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12 && shares[0] > shares[1], "{shares:?}");
+        let alike = by_log_loss(&[&bold, &bold, &bold], &rows).shares;
+        assert!(alike.iter().all(|share| (share - 1.0 / 3.0).abs() < 1e-9), "{alike:?}");
+        let together = by_log_loss(&[&bold, &says(0.8, 1)], &rows);
+        assert!(together.loss < by_log_loss(&[&bold], &rows).loss);
+        let nothing = by_log_loss(&[&bold, &timid], &Rows { truth: &[], weights: None });
+        assert_eq!(nothing.shares, [0.5, 0.5]);
     }
 
     #[test]

@@ -4,12 +4,8 @@
 use model::{Calibration, Interval};
 use ndarray::Array2;
 
-/// Newton steps; the loss is convex and a handful is enough.
-const MAX_STEPS: usize = 50;
-/// Rows that speak for leaving the probabilities as they are, so that few rows cannot bend them far.
-const PRIOR_ROWS: f64 = 3.0;
-/// The largest change of a parameter at which the steps end.
-const TOLERANCE: f64 = 1e-10;
+use super::stack::{Rows, Stack, stack};
+
 /// Slopes outside are the work of too few rows.
 const SLOPES: [f64; 2] = [0.05, 20.0];
 /// Fewest rows of a category of intervals, and most categories.
@@ -18,65 +14,17 @@ const MAX_CATEGORIES: usize = 5;
 
 /// The slope and the shifts with the smallest log-loss, for probabilities of shape `[n_rows, n_classes]` and the true
 /// classes; `weights` say how much each row counts. `positive` is the class whose probability a binary network answers, none
-/// for several classes. Newton's method with step halving on a convex loss; a weak pull towards the identity keeps it
-/// defined where a class is missing or classes are separable. None when there is nothing to fit on.
+/// for several classes. None when there is nothing to fit on.
 pub(crate) fn calibrate(
     probabilities: &Array2<f64>,
     truth: &[usize],
     weights: Option<&[f32]>,
     positive: Option<usize>,
 ) -> Option<Calibration> {
-    let n_classes = probabilities.ncols();
-    if truth.is_empty() {
-        return None;
-    }
-    // The class without a shift: any one, as only differences count.
     let base = positive.map_or(0, |positive| 1 - positive);
-    let logits = probabilities.mapv(f64::ln);
-    let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
-    // Parameters: the slope's distance from 1, then a shift per class, that of `base` staying at 0.
-    let mut parameters = vec![0.0; n_classes + 1];
-    let free: Vec<usize> = (0..=n_classes).filter(|parameter| *parameter != base + 1).collect();
-    let value = |parameters: &[f64]| {
-        let mut sum = 0.5 * PRIOR_ROWS * parameters.iter().map(|p| p * p).sum::<f64>();
-        let mut adjusted = vec![0.0; n_classes];
-        for (row, class) in truth.iter().enumerate() {
-            softmax_of(&logits, row, parameters, &mut adjusted);
-            sum -= weight(row) * adjusted[*class].max(f64::MIN_POSITIVE).ln();
-        }
-        sum
-    };
-    let mut current = value(&parameters);
-    for _ in 0..MAX_STEPS {
-        let (gradient, hessian) = derivatives(&logits, truth, &weight, &parameters, &free);
-        let step = solve(hessian, gradient)?;
-        let mut scale = 1.0;
-        let mut moved = parameters.clone();
-        let improved = loop {
-            for (parameter, change) in free.iter().zip(&step) {
-                moved[*parameter] = parameters[*parameter] - scale * change;
-            }
-            let next = value(&moved);
-            if next <= current {
-                break Some(next);
-            }
-            scale /= 2.0;
-            if scale < 1e-6 {
-                break None;
-            }
-        };
-        let Some(next) = improved else { break };
-        let largest = step.iter().map(|change| (scale * change).abs()).fold(0.0, f64::max);
-        (parameters, current) = (moved, next);
-        if largest < TOLERANCE {
-            break;
-        }
-    }
-    let slope = (1.0 + parameters[0]).clamp(SLOPES[0], SLOPES[1]);
-    let shifts = match positive {
-        Some(positive) => vec![parameters[positive + 1]],
-        None => parameters[1..].to_vec(),
-    };
+    let Stack { slopes, shifts, .. } = stack(&[probabilities], &Rows { truth, weights }, base)?;
+    let slope = slopes[0].clamp(SLOPES[0], SLOPES[1]);
+    let shifts = positive.map_or_else(|| shifts.clone(), |positive| vec![shifts[positive]]);
     Some(Calibration { slope, shifts })
 }
 
@@ -113,78 +61,6 @@ pub(crate) fn calibrated_log_loss(logits: &[f32], n_outputs: usize, targets: &[f
     let weight = |row: usize| weights.map_or(1.0, |weights| f64::from(weights[row]));
     let losses = truth.iter().enumerate().map(|(row, class)| -weight(row) * calibrated[[row, *class]].ln());
     losses.sum::<f64>() / (0..n_rows).map(weight).sum::<f64>()
-}
-
-/// `softmax_k((1 + parameters[0]) logits[row, k] + parameters[k + 1])`.
-fn softmax_of(logits: &Array2<f64>, row: usize, parameters: &[f64], out: &mut [f64]) {
-    for (class, out) in out.iter_mut().enumerate() {
-        *out = (1.0 + parameters[0]) * logits[[row, class]] + parameters[class + 1];
-    }
-    let largest = out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    out.iter_mut().for_each(|value| *value = (*value - largest).exp());
-    let sum: f64 = out.iter().sum();
-    out.iter_mut().for_each(|value| *value /= sum);
-}
-
-/// Gradient and Hessian of the log-loss and the pull, by the free parameters.
-fn derivatives(
-    logits: &Array2<f64>,
-    truth: &[usize],
-    weight: &impl Fn(usize) -> f64,
-    parameters: &[f64],
-    free: &[usize],
-) -> (Vec<f64>, Vec<Vec<f64>>) {
-    let n_classes = logits.ncols();
-    let mut gradient: Vec<f64> = parameters.iter().map(|parameter| PRIOR_ROWS * parameter).collect();
-    let mut hessian = vec![vec![0.0; n_classes + 1]; n_classes + 1];
-    (0..=n_classes).for_each(|parameter| hessian[parameter][parameter] = PRIOR_ROWS);
-    let mut probabilities = vec![0.0; n_classes];
-    for (row, class) in truth.iter().enumerate() {
-        softmax_of(logits, row, parameters, &mut probabilities);
-        let weight = weight(row);
-        let logits = logits.row(row);
-        let mean: f64 = probabilities.iter().zip(logits).map(|(p, logit)| p * logit).sum();
-        let square: f64 = probabilities.iter().zip(logits).map(|(p, logit)| p * logit * logit).sum();
-        gradient[0] += weight * (mean - logits[*class]);
-        hessian[0][0] += weight * (square - mean * mean);
-        for k in 0..n_classes {
-            let p = probabilities[k];
-            gradient[k + 1] += weight * (p - f64::from(u8::from(k == *class)));
-            let mixed = weight * p * (logits[k] - mean);
-            hessian[0][k + 1] += mixed;
-            hessian[k + 1][0] += mixed;
-            for j in 0..n_classes {
-                hessian[k + 1][j + 1] += weight * p * (f64::from(u8::from(j == k)) - probabilities[j]);
-            }
-        }
-    }
-    let pick = |values: &[f64]| free.iter().map(|parameter| values[*parameter]).collect::<Vec<f64>>();
-    (pick(&gradient), free.iter().map(|parameter| pick(&hessian[*parameter])).collect())
-}
-
-/// Solves `matrix x = vector` for a symmetric positive definite matrix by Cholesky's factors. None when it is not one.
-fn solve(mut matrix: Vec<Vec<f64>>, mut vector: Vec<f64>) -> Option<Vec<f64>> {
-    let n = vector.len();
-    for column in 0..n {
-        for row in column..n {
-            let product: f64 = (0..column).map(|k| matrix[row][k] * matrix[column][k]).sum();
-            let rest = matrix[row][column] - product;
-            matrix[row][column] = match row > column {
-                true => rest / matrix[column][column],
-                false if rest > 0.0 => rest.sqrt(),
-                false => return None,
-            };
-        }
-    }
-    for row in 0..n {
-        let product: f64 = (0..row).map(|k| matrix[row][k] * vector[k]).sum();
-        vector[row] = (vector[row] - product) / matrix[row][row];
-    }
-    for row in (0..n).rev() {
-        let product: f64 = (row + 1..n).map(|k| matrix[k][row] * vector[k]).sum();
-        vector[row] = (vector[row] - product) / matrix[row][row];
-    }
-    Some(vector)
 }
 
 /// Intervals that hold `level` of the rows, for standardised answers and truths: as far below and above the answer as

@@ -1,9 +1,8 @@
-//! The inputs of a network while it learns: one wide vector a row.
+//! The inputs of a network while it learns: where they lie, and what each row puts in.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use burn::prelude::*;
-use burn::tensor::TensorData;
 use features::{Encoded, FeatureSlot, Slot};
 use model::{Architecture, Member};
 
@@ -13,10 +12,13 @@ const MOST_ONE_HOT_CODES: usize = 64;
 pub(super) const EMBEDDING_DIM: usize = 8;
 
 /// Where the inputs of a network lie: how `model`'s curves and tables are learnt.
+///
+/// In this order: the dense inputs; per curve one input a bin, which says how far the row has come through it, 0 to 1; one
+/// input a code for each small category; the embeddings of the large ones.
 #[derive(Clone, Debug)]
-pub struct Inputs {
+pub(super) struct Inputs {
     /// Of each input its feature, for networks with gates.
-    pub(super) features: Option<Vec<i32>>,
+    pub(super) features: Option<Vec<usize>>,
     pub(super) n_dense: usize,
     /// The curves that the member reads, with their bins.
     pub(super) curves: Vec<(usize, usize)>,
@@ -25,7 +27,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// The inputs of a member.
-    pub fn new(architecture: &Architecture, member: &Member) -> Self {
+    pub(super) fn new(architecture: &Architecture, member: &Member) -> Self {
         Self {
             features: None,
             n_dense: architecture.n_dense,
@@ -35,10 +37,10 @@ impl Inputs {
     }
 
     /// The same inputs with a gate for each feature.
-    pub fn gated(self, slots: &[FeatureSlot]) -> Self {
+    pub(super) fn gated(self, slots: &[FeatureSlot]) -> Self {
         let n_codes = self.cardinalities.len();
         let (mut of_dense, mut of_curve, mut of_code) = (Vec::new(), BTreeMap::new(), vec![0; n_codes]);
-        for (feature, slot) in (0..).zip(slots) {
+        for (feature, slot) in slots.iter().enumerate() {
             match slot.slot {
                 Slot::Number { len, first_curve, n_curves, .. } => {
                     of_dense.extend(vec![feature; len]);
@@ -48,98 +50,116 @@ impl Inputs {
             }
         }
         let of_bins = self.curves.iter().flat_map(|(curve, bins)| vec![of_curve[curve]; *bins]);
-        let codes = |one_hot: bool| {
-            let codes = self.cardinalities.iter().zip(&of_code);
-            codes.filter(move |(cardinality, _)| Self::is_one_hot(**cardinality) == one_hot)
-        };
-        let of_one_hot = codes(true).flat_map(|(cardinality, feature)| vec![*feature; *cardinality]);
-        let of_embedded = codes(false).flat_map(|(_, feature)| vec![*feature; EMBEDDING_DIM]);
+        let of_one_hot = self.one_hot().flat_map(|(index, cardinality)| vec![of_code[index]; cardinality]);
+        let of_embedded = self.embedded().flat_map(|(index, _)| vec![of_code[index]; EMBEDDING_DIM]);
         let features = of_dense.into_iter().chain(of_bins).chain(of_one_hot).chain(of_embedded).collect();
         Self { features: Some(features), ..self }
-    }
-
-    /// Of each input its feature, as a tensor.
-    pub(super) fn features(&self, device: &Device) -> Option<Tensor<1, Int>> {
-        let features = self.features.as_ref()?;
-        Some(Tensor::from_data(TensorData::new(features.clone(), [features.len()]), device))
     }
 
     pub(super) fn n_bins(&self) -> usize {
         self.curves.iter().map(|(_, bins)| bins).sum()
     }
 
-    pub(super) fn is_one_hot(cardinality: usize) -> bool {
-        cardinality <= MOST_ONE_HOT_CODES
+    /// The small categories, each with its number of codes.
+    pub(super) fn one_hot(&self) -> impl Iterator<Item = (usize, usize)> {
+        let cardinalities = self.cardinalities.iter().copied().enumerate();
+        cardinalities.filter(|(_, cardinality)| *cardinality <= MOST_ONE_HOT_CODES)
     }
 
-    /// Inputs that are written on the host: all but the embeddings.
-    fn n_host(&self) -> usize {
-        let one_hot = self.cardinalities.iter().filter(|cardinality| Self::is_one_hot(**cardinality));
-        self.n_dense + self.n_bins() + one_hot.sum::<usize>()
+    /// The large categories, each with its number of codes.
+    pub(super) fn embedded(&self) -> impl Iterator<Item = (usize, usize)> {
+        let cardinalities = self.cardinalities.iter().copied().enumerate();
+        cardinalities.filter(|(_, cardinality)| *cardinality > MOST_ONE_HOT_CODES)
     }
 
-    fn n_embedded(&self) -> usize {
-        self.cardinalities.iter().filter(|cardinality| !Self::is_one_hot(**cardinality)).count()
+    fn n_codes(&self) -> usize {
+        self.one_hot().map(|(_, cardinality)| cardinality).sum()
     }
 
     pub(super) fn n_inputs(&self) -> usize {
-        self.n_host() + self.n_embedded() * EMBEDDING_DIM
+        self.n_dense + self.n_bins() + self.n_codes() + self.embedded().count() * EMBEDDING_DIM
     }
 
-    /// Whether an input is a bin of a curve.
-    pub(super) fn is_bin(&self, input: usize) -> bool {
-        (self.n_dense..self.n_dense + self.n_bins()).contains(&input)
+    /// The inputs that are bins of curves.
+    pub(super) fn bins(&self) -> Range<usize> {
+        self.n_dense..self.n_dense + self.n_bins()
     }
 
-    /// Gathers `rows` of `encoded`. `recode` may replace each code, in order of feature, then row.
-    pub fn gather(
-        &self,
-        encoded: &Encoded,
-        rows: &[usize],
-        mut recode: impl FnMut(u32) -> u32,
-        device: &Device,
-    ) -> Gathered {
-        let width = self.n_host();
-        let mut host = vec![0.0_f32; rows.len() * width];
-        for (inputs, row) in host.chunks_exact_mut(width.max(1)).zip(rows) {
+    /// Addends of the folded layer: as many as inputs, but that a curve has one at each edge of its bins.
+    pub(super) fn n_addends(&self) -> usize {
+        self.n_inputs() + self.curves.len()
+    }
+
+    /// Of each input, in order, the addend it moves; a bin moves the edge behind it and all later ones of its curve, and the
+    /// first of those is named.
+    pub(super) fn addends(&self) -> Vec<usize> {
+        let of_bins = self.curves.iter().scan(self.n_dense, |start, (_, bins)| {
+            let edges = *start + 1..*start + 1 + bins;
+            *start += bins + 1;
+            Some(edges)
+        });
+        let rest = self.n_dense + self.n_bins() + self.curves.len()..self.n_addends();
+        (0..self.n_dense).chain(of_bins.flatten()).chain(rest).collect()
+    }
+
+    /// Gathers `rows` of `encoded`. `recode` may replace each code, in order of row, then feature.
+    pub(super) fn gather(&self, encoded: &Encoded, rows: &[usize], mut recode: impl FnMut(u32) -> u32) -> Gathered {
+        let n_terms = self.n_dense + 2 * self.curves.len() + self.one_hot().count();
+        let n_embedded = self.embedded().count();
+        let mut terms = Vec::with_capacity(rows.len() * n_terms);
+        let mut codes = Vec::with_capacity(rows.len() * n_embedded);
+        for row in rows {
             let dense = encoded.dense.row(*row);
-            inputs.iter_mut().zip(dense).for_each(|(input, value)| *input = *value);
+            terms.extend((0..).zip(dense).map(|(addend, value)| Term { addend, share: *value }));
             let mut start = self.n_dense;
             let positions = encoded.positions.row(*row);
             for (curve, bins) in &self.curves {
                 let position = positions[*curve];
                 let bin = (position as usize).min(bins - 1);
-                inputs[start..start + bin].fill(1.0);
-                inputs[start + bin] = position - bin as f32;
-                start += bins;
+                let (edge, share) = ((start + bin) as u32, position - bin as f32);
+                terms.push(Term { addend: edge, share: 1.0 - share });
+                terms.push(Term { addend: edge + 1, share });
+                start += bins + 1;
             }
-        }
-        let mut start = self.n_dense + self.n_bins();
-        let mut codes = Vec::new();
-        for (column, cardinality) in encoded.codes.columns().into_iter().zip(&self.cardinalities) {
-            let column = rows.iter().map(|row| recode(column[*row]));
-            if Self::is_one_hot(*cardinality) {
-                for (inputs, code) in host.chunks_exact_mut(width).zip(column) {
-                    inputs[start + code as usize] = 1.0;
+            for (code, cardinality) in encoded.codes.row(*row).iter().zip(&self.cardinalities) {
+                let code = recode(*code);
+                if *cardinality <= MOST_ONE_HOT_CODES {
+                    terms.push(Term { addend: start as u32 + code, share: 1.0 });
+                    start += cardinality;
+                } else {
+                    codes.push(code);
                 }
-                start += cardinality;
-            } else {
-                let column: Vec<i32> = column.map(|code| code as i32).collect();
-                codes.push(Tensor::from_data(TensorData::new(column, [rows.len()]), device));
             }
         }
-        let host = (width > 0).then(|| Tensor::from_data(TensorData::new(host, [rows.len(), width]), device));
-        Gathered { host, codes, features: self.features(device) }
+        Gathered { n_rows: rows.len(), n_terms, terms, n_embedded, codes }
     }
 }
 
-/// Rows as tensors.
+/// What rows put into the first layer.
 #[derive(Clone, Debug)]
-pub struct Gathered {
-    /// Shape `[n_rows, n_host]`; none where every input is embedded.
-    pub(super) host: Option<Tensor<2>>,
-    /// Per large category, shape `[n_rows]`.
-    pub(super) codes: Vec<Tensor<1, Int>>,
-    /// Of each input its feature, for networks with gates. Shape `[n_inputs]`.
-    pub(super) features: Option<Tensor<1, Int>>,
+pub(super) struct Gathered {
+    pub(super) n_rows: usize,
+    n_terms: usize,
+    /// Shape `[n_rows, n_terms]`.
+    terms: Vec<Term>,
+    n_embedded: usize,
+    /// Codes of the large categories. Shape `[n_rows, n_embedded]`.
+    codes: Vec<u32>,
+}
+
+/// An addend of the folded layer, and how much of it a row has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term {
+    pub(super) addend: u32,
+    pub(super) share: f32,
+}
+
+impl Gathered {
+    /// Per row its terms, and its codes of the large categories.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&[Term], &[u32])> {
+        (0..self.n_rows).map(|row| {
+            let terms = &self.terms[row * self.n_terms..][..self.n_terms];
+            (terms, &self.codes[row * self.n_embedded..][..self.n_embedded])
+        })
+    }
 }

@@ -17,15 +17,15 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use spec::{Batch, Spec};
 
+use super::adamw::{BETA_1, BETA_2, EPSILON};
+use super::bend::{Bent, n_masks};
 use super::calibrate::calibrated_log_loss;
+use super::first::{FirstLayer, Folded, Pace};
 use super::inputs::Inputs;
 use super::network::{Network, numbers};
 use super::random::{Stream, stream};
 use super::{Error, Loss, Recipe};
 
-/// Rates of change of AdamW's moments.
-const BETA_1: f32 = 0.9;
-const BETA_2: f32 = 0.98;
 /// Share of the steps in which the learning rate rises.
 const WARM_UP_SHARE: f64 = 0.05;
 /// Share of category codes that are replaced by the unknown level, so that it learns what to say of levels never seen.
@@ -115,20 +115,23 @@ pub fn fit(
     if let Some(row) = rows.targets(setup.member.log).iter().position(|target| !target.is_finite()) {
         return Err(Error::Target { row });
     }
-    let Recipe { epochs, batch_rows, learning_rate, .. } = *setup.recipe;
+    let Recipe { epochs, batch_rows, learning_rate, weight_decay: decay, averaging, sparsity, .. } = *setup.recipe;
     let smoothing = setup.recipe.label_smoothing as f32;
     let device = Device::flex();
     let autodiff = device.clone().autodiff();
     let inputs = Inputs::new(setup.architecture, setup.member);
-    let inputs = if setup.recipe.sparsity > 0.0 { inputs.gated(setup.slots) } else { inputs };
+    let inputs = if sparsity > 0.0 { inputs.gated(setup.slots) } else { inputs };
     let mut starts = stream(setup.seed, Stream::Start, setup.index);
-    let mut network = Network::new(setup.architecture, setup.member, &inputs, &mut starts, &autodiff);
+    let width = setup.architecture.first_width(setup.member);
+    let mut first_layer = FirstLayer::new(&inputs, setup.member.body.n_sums(), width, &mut starts);
+    let mut network = Network::new(setup.architecture, setup.member, &mut starts, &autodiff);
     // The network whose weights are kept: a moving average of the one that learns.
     let mut averaged = network.valid();
-    let adamw =
-        |decay| AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(1e-8).with_weight_decay(decay);
+    let adamw = |decay| {
+        AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON).with_weight_decay(decay)
+    };
     let biases = ParamGroup::from_regex(r"bias$").expect("the pattern is a regular expression");
-    let mut optimizer = adamw(setup.recipe.weight_decay as f32).init().with_group(biases, adamw(0.0).build(), None);
+    let mut optimizer = adamw(decay as f32).init().with_group(biases, adamw(0.0).build(), None);
 
     let n_steps = epochs * train.len().div_ceil(batch_rows);
     let mut order = train.to_vec();
@@ -136,7 +139,7 @@ pub fn fit(
     let mut masks = Masks::new(setup.recipe.dropout, stream(setup.seed, Stream::Masks, setup.index));
     let mut unknowns = stream(setup.seed, Stream::Unknowns, setup.index);
     let mut curve: Vec<Progress> = Vec::with_capacity(epochs);
-    let mut best: Option<(usize, f64, Network)> = None;
+    let mut best: Option<(usize, f64, (Folded, Network))> = None;
     let mut step = 0;
     for epoch in 1..=epochs {
         order.shuffle(&mut shuffles);
@@ -146,22 +149,28 @@ pub fn fit(
                 return Err(Error::OverBudget { epoch, epochs });
             }
             let unknown = |code| if unknowns.random_bool(UNKNOWN_SHARE) { features::UNKNOWN } else { code };
-            let gathered = inputs.gather(&rows.encoded, batch, unknown, &autodiff);
+            let gathered = inputs.gather(&rows.encoded, batch, unknown);
             let (targets, weights) = rows.of(batch, setup.member.log);
-            let mut dropout = |shape| masks.next(shape, &autodiff);
-            let outputs = network.forward(setup.member, gathered, Some(&mut dropout));
+            let folded = first_layer.folded();
+            let mask = masks.next(batch.len() * n_masks(setup.member));
+            let bent = Bent::new(setup.member, &folded.sums(&gathered), width, Some(mask));
+            let values = tensor(bent.values.clone(), batch.len(), &autodiff).require_grad();
+            let mut dropout = |shape: [usize; 2]| tensor(masks.next(shape[0] * shape[1]), shape[0], &autodiff);
+            let outputs = network.forward(setup.member, values.clone(), Some(&mut dropout));
             let loss = setup.loss.mean(outputs, &targets, weights.as_deref(), smoothing, &autodiff);
             loss_sum += f64::from(first(loss.clone())) * batch.len() as f64;
-            let penalised = match network.openness() {
-                Some(openness) => loss + openness * setup.recipe.sparsity as f32,
-                None => loss,
-            };
-            let gradients = GradientsParams::from_grads(penalised.backward(), &network);
-            network = optimizer.step(learning_rate * schedule(step, n_steps), network, gradients);
+            let gradients = loss.backward();
+            let of_values = values.grad(&gradients).map_or_else(Vec::new, |gradient| numbers(gradient.into_data()));
+            let of_sums = bent.gradient(setup.member, &of_values, width);
+            let rate = learning_rate * schedule(step, n_steps);
+            let gradients = GradientsParams::from_grads(gradients, &network);
+            network = optimizer.step(rate, network, gradients);
+            first_layer.step(&folded, &gathered, &of_sums, Pace { rate, decay, averaging, sparsity });
             step += 1;
-            averaged = averaged.towards(&network.valid(), setup.recipe.averaging as f32);
+            averaged = averaged.towards(&network.valid(), averaging as f32);
         }
-        let validation_loss = mean_loss(&averaged, &inputs, setup, rows, validation, &device);
+        let folded = first_layer.averaged();
+        let validation_loss = mean_loss((&folded, &averaged), &inputs, setup, rows, validation, &device);
         let train_loss = loss_sum / train.len() as f64;
         if !(train_loss.is_finite() && validation_loss.is_finite()) {
             return Err(Error::Diverged { epoch });
@@ -169,16 +178,16 @@ pub fn fit(
         let progress = Progress { epoch, epochs, train_loss, validation_loss };
         curve.push(progress);
         if best.as_ref().is_none_or(|(_, smallest, _)| validation_loss < *smallest) {
-            best = Some((epoch, validation_loss, averaged.clone()));
+            best = Some((epoch, validation_loss, (folded, averaged.clone())));
         }
         if observer(progress).is_break() {
             return Err(Error::Stopped { epoch });
         }
     }
-    let Some((best_epoch, _, network)) = best else {
+    let Some((best_epoch, _, (folded, network))) = best else {
         return Err(Error::TooFewRows { train: 0, validation: validation.len() });
     };
-    let weights = network.weights(setup.architecture, setup.member, &inputs)?;
+    let weights = network.weights(setup.architecture, setup.member, &inputs, &folded)?;
     Ok(FittedMember { weights, curve, best_epoch })
 }
 
@@ -220,7 +229,7 @@ impl Rows {
 /// Mean loss of rows without dropout and label smoothing; of a classification, with the calibration that fits these rows
 /// best: smoothing makes a network timid, which is mended after the fit and must not count against an epoch.
 fn mean_loss(
-    network: &Network,
+    (folded, network): (&Folded, &Network),
     inputs: &Inputs,
     setup: &Setup<'_>,
     rows: &Rows,
@@ -229,8 +238,10 @@ fn mean_loss(
 ) -> f64 {
     let mut outputs = Vec::with_capacity(chosen.len() * setup.architecture.n_outputs);
     for part in chosen.chunks(PREDICT_ROWS) {
-        let gathered = inputs.gather(&rows.encoded, part, |code| code, device);
-        outputs.extend(numbers(network.forward(setup.member, gathered, None).into_data()));
+        let gathered = inputs.gather(&rows.encoded, part, |code| code);
+        let bent = Bent::new(setup.member, &folded.sums(&gathered), folded.bias.len(), None);
+        let values = tensor(bent.values, part.len(), device);
+        outputs.extend(numbers(network.forward(setup.member, values, None).into_data()));
     }
     let (targets, weights) = rows.of(chosen, setup.member.log);
     match setup.loss {
@@ -243,6 +254,12 @@ fn mean_loss(
             f64::from(first(setup.loss.mean(outputs, &targets, weights.as_deref(), 0.0, device)))
         }
     }
+}
+
+/// Numbers of `n_rows` rows as a tensor.
+fn tensor(numbers: Vec<f32>, n_rows: usize, device: &Device) -> Tensor<2> {
+    let shape = [n_rows, numbers.len() / n_rows.max(1)];
+    Tensor::from_data(TensorData::new(numbers, shape), device)
 }
 
 fn first(scalar: Tensor<1>) -> f32 {
@@ -272,13 +289,12 @@ impl Masks {
         Self { rng, dropped_in_256: (rate * 256.0).round() as u8, bytes: Vec::new() }
     }
 
-    /// A mask of 0 and `1 / (1 - rate)`.
-    fn next(&mut self, shape: [usize; 2], device: &Device) -> Tensor<2> {
+    /// `n` numbers that are 0 or `1 / (1 - rate)`.
+    fn next(&mut self, n: usize) -> Vec<f32> {
         let keep = 256.0 / (256.0 - f32::from(self.dropped_in_256));
-        self.bytes.resize(shape[0] * shape[1], 0);
+        self.bytes.resize(n, 0);
         self.rng.fill_bytes(&mut self.bytes);
-        let mask = self.bytes.iter().map(|byte| if *byte < self.dropped_in_256 { 0.0 } else { keep });
-        Tensor::from_data(TensorData::new(mask.collect::<Vec<f32>>(), shape), device)
+        self.bytes.iter().map(|byte| if *byte < self.dropped_in_256 { 0.0 } else { keep }).collect()
     }
 }
 

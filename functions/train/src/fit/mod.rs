@@ -2,21 +2,23 @@
 //!
 //! Nothing here knows of jobs, stores or batches; `challenger` and `evaluate` bring the rows.
 
+mod adamw;
 mod bag;
+mod bend;
 mod blend;
 mod calibrate;
 mod error;
+mod first;
 mod inputs;
 mod loss;
 mod member;
 mod network;
 mod random;
 mod recipe;
+mod stack;
 
 pub use bag::{Bag, Fitted, FittedKind, Keeper, MemberCurve, NoKeeper, fit_bag};
 pub use error::Error;
-pub use inputs::{Gathered, Inputs};
 pub use loss::Loss;
 pub use member::{FittedMember, Progress, Rows, Setup, fit};
-pub use network::Network;
 pub use recipe::{Plan, Recipe};
