@@ -11,6 +11,7 @@ mod loss;
 mod member;
 mod network;
 mod random;
+mod readout;
 mod recipe;
 
 pub use bag::{Bag, Fitted, FittedKind, Keeper, MemberCurve, NoKeeper, fit_bag};
@@ -19,4 +20,5 @@ pub use inputs::{Gathered, Inputs};
 pub use loss::Loss;
 pub use member::{FittedMember, Progress, Rows, Setup, fit};
 pub use network::Network;
+pub use readout::recalibrate;
 pub use recipe::{Plan, Recipe};
