@@ -48,6 +48,8 @@ class Turn:
     promote_reasons: list[str]
     # The input columns that drifted, with their PSI.
     drifted_inputs: dict[str, float]
+    # How the challenger was made where there was a choice.
+    remedy: str
 
     @property
     def promoted(self) -> bool:
@@ -128,6 +130,7 @@ class Loop:
             drift_reasons=check.get("reasons", []),
             promote_reasons=answer.get("promote", {}).get("reasons", []),
             drifted_inputs={column["column"]: column.get("psi") or 0.0 for column in columns},
+            remedy=_remedy(answer.get("train", {}).get("trial")),
         )
 
     def next_rows(self) -> list[Row]:
@@ -170,6 +173,12 @@ class Loop:
                     raise Failed(f"predict answered {status}: {answer}")
                 part = [row for position, row in enumerate(part) if position not in wrong]
         return predictions, predicted
+
+
+def _remedy(trial: dict[str, Any] | None) -> str:
+    """The winner of a trial, such as `recent 2`."""
+    winner = (trial or {}).get("winner", {})
+    return " ".join(str(winner[part]) for part in ("kind", "newest") if part in winner)
 
 
 def _listening(line: str) -> str | None:

@@ -290,6 +290,7 @@ pub(crate) fn lines(outcome: &Outcome) -> Vec<String> {
     if let Some(version) = get("train", "version").as_str() {
         lines.push(format!("  challenger: {}", short(version)));
     }
+    lines.extend(get("train", "trial")["reason"].as_str().map(|reason| format!("    {reason}")));
     match outcome.ending {
         Ending::Promoted => lines.push("  promoted".to_owned()),
         Ending::Refused => lines.push("  refused".to_owned()),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use drift::{Decision, Profile, report as pages};
 use host::Host;
-use registry::{BatchManifest, BatchState, BatchStatus, Check, Part, Registry, VersionId};
+use registry::{AliasEntry, BatchManifest, BatchState, BatchStatus, Check, Part, Registry, Segment};
 use serde_json::Value;
 use service::Progress;
 use spec::Spec;
 
-use crate::comparison::{Against, Checked, Circumstances, judge, median};
+use crate::comparison::{Against, Checked, Circumstances, judge, median, settings};
+use crate::live;
 use crate::spec_change::spec_changes;
 use crate::{CheckRequest, Error};
 
@@ -30,7 +31,7 @@ pub(crate) async fn check(
     let registry = host.registry();
     let states = registry.batches(&spec.name).await?;
     let (position, state, manifest) = find(&states, request)?;
-    let production = registry.production(&spec.name).await?.map(|entry| entry.version);
+    let production = registry.production(&spec.name).await?;
     let before = states[..position].iter().filter(|state| state.accepted());
     let circumstances = Circumstances {
         rows: manifest.rows,
@@ -39,7 +40,10 @@ pub(crate) async fn check(
     };
     let key = match key {
         Some(key) => key.to_owned(),
-        None => content_key(&spec, &request.batch, production.as_ref(), &circumstances),
+        None => {
+            let feedback = registry.feedback_segments(&spec.name).await?;
+            content_key(&spec, &request.batch, production.as_ref(), &circumstances, &feedback)
+        }
     };
     let checks = registry.checks(&spec.name, &request.batch).await?;
     if let Some(made) = checks.into_iter().find(|check| check.key == key) {
@@ -80,13 +84,21 @@ fn find<'a>(
     }
 }
 
-fn content_key(spec: &Spec, batch: &str, production: Option<&VersionId>, circumstances: &Circumstances) -> String {
+fn content_key(
+    spec: &Spec,
+    batch: &str,
+    production: Option<&AliasEntry>,
+    circumstances: &Circumstances,
+    feedback: &[Segment],
+) -> String {
+    let feedback: Vec<&str> = feedback.iter().map(|segment| segment.name.as_str()).collect();
     let about = format!(
-        "{batch}\n{}\n{}\n{:?}\n{:?}",
-        production.map_or("none", VersionId::as_str),
+        "{batch}\n{}\n{}\n{:?}\n{:?}\n{}",
+        production.map_or("none", |entry| entry.version.as_str()),
         spec.hash(),
         circumstances.median_accepted_rows,
         circumstances.released,
+        feedback.join("\n"),
     );
     format!("check-{}", registry::sha256(about.as_bytes()))
 }
@@ -96,7 +108,7 @@ struct Case<'a> {
     registry: &'a Registry,
     spec: &'a Arc<Spec>,
     manifest: &'a BatchManifest,
-    production: Option<VersionId>,
+    production: Option<AliasEntry>,
     circumstances: Circumstances,
 }
 
@@ -104,13 +116,21 @@ impl Case<'_> {
     /// The answer and its page.
     async fn compare(&self, progress: &Progress) -> Result<(Checked, String), Error> {
         if self.manifest.status == BatchStatus::Quarantined {
-            let checked = self.checked(Decision::Quarantine, self.manifest.reasons.clone(), Vec::new());
+            let checked = self.checked(Decision::Quarantine, self.manifest.reasons.clone(), Vec::new(), Vec::new());
             let page = pages::html(&self.meta(None), checked.decision, &checked.reasons, &checked.columns);
             return Ok((checked, page));
         }
         progress.send(format!("reading batch {}", self.manifest.batch), Some(0.1));
         let against = self.against().await?;
         let rows = history::rows(self.registry, self.spec, &self.manifest.batch).await?;
+        let live = match (&against, &self.production) {
+            (Against::Reference(_), Some(production)) => {
+                progress.send("measuring the production version on labelled rows", Some(0.2));
+                let settings = settings(self.spec);
+                live::judge(self.registry, production, &self.spec.name, &self.manifest.batch, &settings).await?
+            }
+            _ => Vec::new(),
+        };
         progress.send(format!("comparing {} rows with the reference", self.circumstances.rows), Some(0.4));
         let reference_rows = match &against {
             Against::Reference(profile) => Some(profile.n_rows),
@@ -119,19 +139,19 @@ impl Case<'_> {
         let (spec, meta) = (self.spec.clone(), self.meta(reference_rows));
         let circumstances = Circumstances { released: self.circumstances.released.clone(), ..self.circumstances };
         let judging = move || {
-            let (decision, reasons, columns) = judge(&spec, &rows.batch, &against, &circumstances)?;
+            let (decision, reasons, columns) = judge(&spec, &rows.batch, &against, &circumstances, &live)?;
             let page = pages::html(&meta, decision, &reasons, &columns);
-            Ok((decision, reasons, columns, page))
+            Ok((decision, reasons, columns, live, page))
         };
         let judged: Result<_, drift::Error> = tokio::task::spawn_blocking(judging).await?;
-        let (decision, reasons, columns, page) =
+        let (decision, reasons, columns, live, page) =
             judged.map_err(|source| Error::Comparison { batch: self.manifest.batch.clone(), source })?;
-        Ok((self.checked(decision, reasons, columns), page))
+        Ok((self.checked(decision, reasons, columns, live), page))
     }
 
     /// The reference of the production version, or why there is none.
     async fn against(&self) -> Result<Against, Error> {
-        let Some(version) = &self.production else { return Ok(Against::Nothing) };
+        let Some(AliasEntry { version, .. }) = &self.production else { return Ok(Against::Nothing) };
         let [spec, reference] = self.registry.parts(&self.spec.name, version, [Part::Spec, Part::Reference]).await?;
         let then = Spec::parse(&String::from_utf8_lossy(&spec))
             .map_err(|source| Error::Spec { version: version.clone(), source })?;
@@ -144,11 +164,17 @@ impl Case<'_> {
         Ok(Against::Reference(Box::new(profile)))
     }
 
-    fn checked(&self, decision: Decision, reasons: Vec<String>, columns: Vec<drift::ColumnReport>) -> Checked {
+    fn checked(
+        &self,
+        decision: Decision,
+        reasons: Vec<String>,
+        columns: Vec<drift::ColumnReport>,
+        live: Vec<drift::Decay>,
+    ) -> Checked {
         let (model, batch) = (self.spec.name.clone(), self.manifest.batch.clone());
         let report_url = format!("/check-drift/{model}/{batch}/report");
-        let production = self.production.as_ref().map(VersionId::to_string);
-        Checked { model, batch, decision, production, reasons, columns, report_url }
+        let production = self.production.as_ref().map(|entry| entry.version.to_string());
+        Checked { model, batch, decision, production, reasons, columns, live, report_url }
     }
 
     fn meta(&self, reference_rows: Option<u64>) -> pages::Meta {
@@ -156,7 +182,7 @@ impl Case<'_> {
             model: self.spec.name.clone(),
             batch: self.manifest.batch.clone(),
             rows: self.circumstances.rows,
-            reference_version: self.production.as_ref().map(VersionId::to_string),
+            reference_version: self.production.as_ref().map(|entry| entry.version.to_string()),
             reference_rows,
             checked_at: Some(self.registry.now().format("%Y-%m-%d %H:%M UTC").to_string()),
         }
@@ -167,7 +193,7 @@ impl Case<'_> {
             batch: checked.batch.clone(),
             decision: name(checked.decision).to_owned(),
             reasons: checked.reasons.clone(),
-            production: self.production.clone(),
+            production: self.production.as_ref().map(|entry| entry.version.clone()),
             report: serde_json::to_value(checked).map_err(Error::Report)?,
             at: self.registry.now(),
             key,

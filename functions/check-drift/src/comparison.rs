@@ -1,6 +1,8 @@
 //! The pure part: rows against a reference, and what follows.
 
-use drift::{ColumnReport, Coverage, Decision, DecisionInput, Preset, Profile, Settings, compare, coverage, decide};
+use drift::{
+    ColumnReport, Coverage, Decay, Decision, DecisionInput, Preset, Profile, Settings, compare, coverage, decide,
+};
 use serde::{Deserialize, Serialize};
 use spec::{Batch, DriftPreset, Spec};
 use utoipa::ToSchema;
@@ -23,6 +25,10 @@ pub struct Checked {
     /// What the comparison says about each column, the target last; empty where nothing was compared.
     #[schema(value_type = Vec<Object>)]
     pub columns: Vec<ColumnReport>,
+    /// How the production version does on labelled rows that it has not learnt from: those of the batch, and those of
+    /// feedback; empty where there are too few.
+    #[schema(value_type = Vec<Object>)]
+    pub live: Vec<Decay>,
     /// Where the report is shown as a page.
     #[schema(example = "/check-drift/car-vision/000007-0123456789ab/report")]
     pub report_url: String,
@@ -50,6 +56,8 @@ pub(crate) struct Circumstances {
 
 /// Compares and decides.
 ///
+/// A production version that answers labelled rows worse than it should is a reason to train where nothing else is.
+///
 /// A batch that was released is not quarantined again, neither for its size nor for its narrowness; one without any row is,
 /// because nothing can be learnt from it.
 ///
@@ -60,6 +68,7 @@ pub(crate) fn judge(
     batch: &Batch,
     against: &Against,
     circumstances: &Circumstances,
+    live: &[Decay],
 ) -> Result<(Decision, Vec<String>, Vec<ColumnReport>), drift::Error> {
     let columns = drift::inputs(spec, batch);
     let mut settings = settings(spec);
@@ -94,13 +103,23 @@ pub(crate) fn judge(
     {
         (decision, reasons) = (Decision::Train, changes.clone());
     }
+    let decayed: Vec<String> = live.iter().filter_map(Decay::reason).collect();
+    if decision == Decision::Skip && !decayed.is_empty() {
+        decision = Decision::Train;
+        // Why nothing would have been done has become untrue.
+        reasons.clear();
+    }
+    // What it costs says more than what has moved; a quarantine's own reasons come first.
+    let place = if decision == Decision::Quarantine { reasons.len() } else { 0 };
+    reasons.splice(place..place, decayed);
     if let Some(reason) = released {
         reasons.insert(0, format!("was released from quarantine by hand: {reason}"));
     }
     Ok((decision, reasons, reports))
 }
 
-fn settings(spec: &Spec) -> Settings {
+/// The spec's settings, as `drift` takes them.
+pub(crate) fn settings(spec: &Spec) -> Settings {
     let preset = match spec.drift.preset {
         DriftPreset::Strict => Preset::Strict,
         DriftPreset::Default => Preset::Default,

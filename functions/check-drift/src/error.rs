@@ -49,6 +49,18 @@ pub enum Error {
         #[source]
         source: drift::Error,
     },
+    /// The production version cannot answer.
+    #[error("failed to open the production version")]
+    Serving(#[from] serving::Error),
+    /// What the production version learnt from cannot be read.
+    #[error("failed to read the lineage of version {version}")]
+    Lineage {
+        /// The version.
+        version: VersionId,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The batch and the reference do not fit each other, though their specs do.
     #[error("failed to compare batch {batch} with the reference of the production version")]
     Comparison {
@@ -77,6 +89,8 @@ impl Fault for Error {
             // The caller named a batch that is there; what is wrong lies with us, whatever it is.
             Error::Spec { .. }
             | Error::Reference { .. }
+            | Error::Serving(_)
+            | Error::Lineage { .. }
             | Error::Comparison { .. }
             | Error::Stopped(_)
             | Error::Report(_) => Kind::Internal,

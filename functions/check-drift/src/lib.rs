@@ -4,6 +4,7 @@ mod check;
 mod comparison;
 mod error;
 mod handlers;
+mod live;
 mod spec_change;
 
 use axum::Router;

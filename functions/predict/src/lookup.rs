@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use registry::Segment;
 use uuid::Uuid;
 
-use crate::segment::time_range_ms;
 use crate::{Error, State};
 
 /// Segments that are read at once; a full one is 4 MiB of text.
@@ -27,11 +27,11 @@ pub(crate) async fn models_of(state: &State, ids: &[Uuid]) -> Result<HashMap<Uui
     }
     for model in registry.models().await? {
         let segments = registry.prediction_segments(&model).await?;
-        let may_hold = |name: &str| {
-            time_range_ms(name).is_some_and(|(first, last)| missing.values().any(|ms| (first..=last).contains(ms)))
+        let may_hold = |segment: &Segment| {
+            let range = segment.time_range_ms();
+            range.is_some_and(|(first, last)| missing.values().any(|ms| (first..=last).contains(ms)))
         };
-        let names: Vec<String> =
-            segments.into_iter().map(|segment| segment.name).filter(|name| may_hold(name)).collect();
+        let names: Vec<String> = segments.into_iter().filter(may_hold).map(|segment| segment.name).collect();
         let wanted: HashSet<Uuid> = missing.keys().copied().collect();
         let reads = stream::iter(names).map(|name| {
             let (model, wanted) = (&model, &wanted);

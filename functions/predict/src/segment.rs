@@ -230,12 +230,6 @@ impl Buffer {
     }
 }
 
-/// First and last time in the name of a segment, in ms since 1970; none for a name that is no segment's.
-pub(crate) fn time_range_ms(name: &str) -> Option<(i64, i64)> {
-    let mut parts = name.splitn(3, '-');
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
 /// Compresses on a thread that may be busy: a full segment takes tens of milliseconds.
 pub(crate) async fn compress(text: Arc<str>) -> Result<Bytes, registry::Error> {
     let compressed = tokio::task::spawn_blocking(move || registry::compress(&text)).await;
@@ -248,7 +242,7 @@ pub(crate) async fn compress(text: Arc<str>) -> Result<Bytes, registry::Error> {
 /// Deletes the segments of both logs whose last line is older than the retention.
 async fn delete_old(registry: &Registry, model: &str, retention_days: u32) -> Result<(), registry::Error> {
     let oldest: DateTime<Utc> = registry.now() - TimeDelta::days(retention_days.into());
-    let is_old = |segment: &Segment| match time_range_ms(&segment.name) {
+    let is_old = |segment: &Segment| match segment.time_range_ms() {
         Some((_, last_ms)) => last_ms < oldest.timestamp_millis(),
         None => segment.written_at < oldest,
     };
@@ -266,12 +260,6 @@ mod tests {
     use storage::{Clock, Store};
 
     use super::*;
-
-    #[test]
-    fn names_hold_a_range_of_time() {
-        assert_eq!(time_range_ms("10-20-1b4e28ba-2fa1-11d2-883f-0016d3cca427"), Some((10, 20)));
-        assert_eq!(time_range_ms("other"), None);
-    }
 
     #[tokio::test]
     async fn segments_beyond_the_retention_are_deleted() {

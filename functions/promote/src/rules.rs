@@ -38,7 +38,7 @@ impl Rule {
 
 /// Judges the challenger by the spec's rules, `promote` and `train.metric`, as they are now.
 ///
-/// With a champion: better on the new hold-out with an interval that excludes a loss, at most the allowed regression on
+/// With a champion: better on the new hold-out by a share of the loss that matters, with an interval that excludes a loss, at most the allowed regression on
 /// history's, and every floor kept. Without one: the metric is defined and every floor kept. A metric that is not defined
 /// fails its rule.
 pub(crate) fn judge(spec: &Spec, origin: &Origin, new: &Scored, history: Option<&Scored>, seed: [u8; 32]) -> Verdict {
@@ -119,7 +119,8 @@ fn compare_new(
         }
         (Some(_), Some(champion), Some(challenger), Some([low, high])) => {
             let gain = improvement(metric, champion, challenger);
-            let passed = gain > 0.0 && low > 0.0;
+            let share = -metric.relative_increase(champion, challenger);
+            let (sure, enough) = (gain > 0.0 && low > 0.0, share >= spec.promote.min_gain);
             let sentence = format!(
                 "{}: improvement {}, {} interval {} to {}",
                 moved(metric, &of_rows, champion, challenger),
@@ -128,7 +129,18 @@ fn compare_new(
                 figure(low),
                 figure(high)
             );
-            Rule::new(passed, if passed { sentence } else { format!("{sentence}, which does not exclude a loss") })
+            match (sure, enough) {
+                (true, true) => Rule::new(true, sentence),
+                (false, _) => Rule::new(false, format!("{sentence}, which does not exclude a loss")),
+                (true, false) => {
+                    let needed = percent(spec.promote.min_gain);
+                    let is = percent(share);
+                    Rule::new(
+                        false,
+                        format!("{sentence}; the loss shrank by {is}, and under {needed} is no reason to change"),
+                    )
+                }
+            }
         }
     });
     New { batch: batch.to_owned(), rows, champion, challenger, improvement: gain, interval, confidence }
@@ -154,9 +166,8 @@ fn compare_history(
     let champion = history.champion.as_ref().and_then(of);
     let challenger = of(&history.challenger);
     let of_rows = format!("{} hold-out rows of {}", count(rows), of_other_batches(history.n_batches));
-    let increase = champion
-        .zip(challenger)
-        .map(|(champion, challenger)| relative_increase(loss(metric, champion), loss(metric, challenger)));
+    let increase =
+        champion.zip(challenger).map(|(champion, challenger)| metric.relative_increase(champion, challenger));
     rules.push(match (champion.zip(challenger).zip(increase), allowed) {
         (None, None) => {
             Rule::new(true, format!("history: {metric} is not defined on {of_rows}, and the spec has no rule"))
@@ -208,16 +219,6 @@ fn look_at_floor(metric: Metric, floor: f64, value: Option<f64>) -> (Floor, Rule
 /// How much better the challenger is, in units of the metric.
 fn improvement(metric: Metric, champion: f64, challenger: f64) -> f64 {
     if metric.higher_is_better() { challenger - champion } else { champion - challenger }
-}
-
-/// What grows where a model gets worse: the metric, or 1 minus it.
-fn loss(metric: Metric, value: f64) -> f64 {
-    if metric.higher_is_better() { 1.0 - value } else { value }
-}
-
-/// The increase as a share of the champion's loss; without bound where that is zero and the challenger's is not.
-fn relative_increase(champion: f64, challenger: f64) -> f64 {
-    if challenger == champion { 0.0 } else { (challenger - champion) / champion }
 }
 
 /// `mae_log on 910 rows fell from 0.2310 to 0.2101`.

@@ -15,17 +15,22 @@ use rand_chacha::ChaCha8Rng;
 use registry::{Part, Registry, VersionId};
 use serde::Serialize;
 use serde_json::{Value, json};
-use spec::{Batch, ColumnData, Metric, Spec};
+use spec::{Batch, ColumnData, Metric, RemedyKind, Spec};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::Error;
-use crate::evidence::{BatchRows, Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
-use crate::fit::{self, Bag, FittedKind, FittedMember, Keeper, Progress, Rows, fit_bag};
+use crate::evidence::{Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
+use crate::fit::{self, Bag, Fitted, FittedKind, FittedMember, Keeper, Progress, Rows, fit_bag, recalibrate};
 use crate::job::Task;
+use crate::remedy::{Remedy, Trial, Trying, remedies};
+use crate::window::{Fit, Lesson, Share, Standing, Window};
 
-/// Share of a job that reading and encoding takes, before the first epoch.
-const PREPARED: f64 = 0.1;
+/// Share of a job at which the trial of remedies has ended.
+const TRIED: f64 = 0.2;
+
+/// Share of a job that reading and encoding takes as well, before the first epoch.
+const PREPARED: f64 = 0.25;
 
 /// Share of a job at which the fit has ended.
 const FITTED: f64 = 0.95;
@@ -45,7 +50,8 @@ pub(crate) async fn make_challenger(
 ) -> Result<Value, Error> {
     let spec =
         Arc::new(Spec::parse(&task.spec).map_err(|source| host::Error::Spec { file: "job".to_owned(), source })?);
-    let rows = Window::load(registry, &spec, task).await?;
+    let window = Window::load(registry, &spec, task).await?;
+    let standing = Standing::open(registry, &spec, task).await?;
     let fitter = Fitter {
         registry: registry.clone(),
         runtime: Handle::current(),
@@ -56,12 +62,13 @@ pub(crate) async fn make_challenger(
         began: Instant::now(),
         shares: Mutex::new(vec![0.0; spec.train.kinds.len() * spec.train.members]),
     };
-    let fitted = tokio::task::spawn_blocking(move || fitter.challenger(&rows))
+    let fitted = tokio::task::spawn_blocking(move || fitter.challenger(&window, standing.as_ref()))
         .await
         .map_err(|source| Error::Broken { job: job.to_owned(), source })??;
     let lineage = json!({
         "batch": task.batch,
         "batches": task.window,
+        "fit": fitted.fit,
         "spec_hash": task.spec_hash,
         "seed": spec.train.seed,
         "champion": task.production,
@@ -69,39 +76,33 @@ pub(crate) async fn make_challenger(
     });
     let version: VersionId =
         registry.publish(&task.model, fitted.parts, Bytes::from(lineage.to_string().into_bytes())).await?;
-    Ok(json!({"version": version, "metrics": fitted.metrics, "production": task.production}))
-}
-
-/// The rows of a window by what they are for.
-struct Window {
-    /// Rows by batch, for the evidence.
-    batches: Vec<BatchRows>,
-    train: Batch,
-    new_holdout: Batch,
-    history_holdout: Option<Batch>,
-}
-
-impl Window {
-    async fn load(registry: &Registry, spec: &Arc<Spec>, task: &Task) -> Result<Self, Error> {
-        let (mut batches, mut train, mut holdouts) = (Vec::new(), Vec::new(), Vec::new());
-        for batch in &task.window {
-            let rows = history::rows(registry, spec, batch).await?;
-            train.push(rows.train());
-            holdouts.push(rows.holdout());
-            let n_rows = |rows: &[Batch]| rows.last().map_or(0, Batch::n_rows);
-            batches.push(BatchRows { batch: batch.clone(), train: n_rows(&train), holdout: n_rows(&holdouts) });
-        }
-        let no_rows = || Error::NoRows { batch: task.batch.clone() };
-        let new_holdout = holdouts.pop().ok_or_else(no_rows)?;
-        let train = Batch::concat(train).filter(|train| train.n_rows() > 0).ok_or_else(no_rows)?;
-        Ok(Self { batches, train, new_holdout, history_holdout: Batch::concat(holdouts) })
-    }
+    Ok(json!({
+        "version": version,
+        "metrics": fitted.metrics,
+        "production": task.production,
+        "trial": fitted.trial,
+    }))
 }
 
 /// What is published.
 struct Challenger {
     parts: Vec<(Part, Bytes)>,
     metrics: Metrics,
+    /// What its network was fitted on.
+    fit: Fit,
+    /// None where there was no choice of remedies.
+    trial: Option<Trial>,
+}
+
+/// A network that was made, before it is measured.
+struct Made {
+    encoder: Encoder,
+    weights: Weights,
+    /// The kinds that were fitted; none of a recalibrated network.
+    kinds: Vec<FittedKind>,
+    fit: Fit,
+    /// The rows that it learnt from last: all of its fit's, or those of its calibration.
+    learnt: Batch,
 }
 
 /// The part `metrics.json`.
@@ -145,68 +146,104 @@ struct Fitter {
 type Checkpoint = (usize, Vec<Progress>);
 
 impl Fitter {
-    fn challenger(&self, rows: &Window) -> Result<Challenger, Error> {
+    fn challenger(&self, window: &Window, standing: Option<&Standing>) -> Result<Challenger, Error> {
         let spec = &self.spec;
-        self.step(0.02, format!("encoding {} train rows", rows.train.n_rows()));
-        let encoder = Encoder::fit(spec, &rows.train)?;
-        let train = Rows::of_batch(spec, &encoder, &rows.train)?;
-        let budget = Duration::from_secs(spec.train.budget_s);
-        let over_budget = || self.began.elapsed() > budget;
-        let bag = Bag { spec, encoder: &encoder, rows: &train, over_budget: &over_budget };
-        let fitted = fit_bag(bag, self)?;
+        let (remedy, trial) = self.choose(window, standing)?;
+        let Made { encoder, weights, kinds, fit, learnt } = match (remedy.kind, standing) {
+            (RemedyKind::Recalibrate, Some(Standing { network: Some((encoder, weights)), fit, .. })) => {
+                let newest = window.newest();
+                self.step(FITTED, format!("calibrating the standing version on {} rows", newest.train.n_rows()));
+                let weights = recalibrate(spec, encoder, weights, &newest.train)?;
+                let fit = Fit { recalibrated: Some(newest.id.clone()), ..fit.clone() };
+                Made { encoder: encoder.clone(), weights, kinds: Vec::new(), fit, learnt: newest.train.clone() }
+            }
+            _ => self.fit(window, remedy)?,
+        };
 
         self.step(FITTED, "measuring on the hold-out".to_owned());
-        let weights_bytes = fitted.weights.to_bytes()?;
+        let weights_bytes = weights.to_bytes()?;
         let encoder_bytes = encoder.to_bytes();
-        let predictor = Predictor::new(Arc::clone(spec), encoder, &fitted.weights)?;
+        let predictor = Predictor::new(Arc::clone(spec), encoder, &weights)?;
+        let history_holdout = window.history_holdout();
         let metrics = Metrics {
             holdout: Holdout {
-                new: evaluate(&predictor, &rows.new_holdout),
-                history: rows.history_holdout.as_ref().map(|batch| evaluate(&predictor, batch)),
+                new: evaluate(&predictor, &window.newest().holdout),
+                history: history_holdout.as_ref().map(|batch| evaluate(&predictor, batch)),
             },
             rows: RowCounts {
-                train: train.n_rows(),
-                new_holdout: rows.new_holdout.n_rows(),
-                history_holdout: rows.history_holdout.as_ref().map_or(0, Batch::n_rows),
+                train: learnt.n_rows(),
+                new_holdout: window.newest().holdout.n_rows(),
+                history_holdout: history_holdout.as_ref().map_or(0, Batch::n_rows),
             },
-            kinds: fitted.kinds,
+            kinds,
         };
         let metrics_bytes = serde_json::to_vec_pretty(&metrics).expect("metrics are finite numbers under text keys");
-        let background = self.background(&rows.train);
+        let background = self.background(&learnt);
         let mut parts = vec![
             (Part::Spec, Bytes::from(spec.text().to_owned())),
             (Part::Encoder, Bytes::from(encoder_bytes)),
             (Part::Weights, Bytes::from(weights_bytes)),
-            (Part::Reference, Bytes::from(self.reference(&rows.train).write())),
+            (Part::Reference, Bytes::from(self.reference(&learnt).write())),
             (Part::Background, Bytes::from(serving::background_to_bytes(spec, &background))),
             (Part::Metrics, Bytes::from(metrics_bytes)),
         ];
-        parts.extend(self.evidence(&predictor, rows, &background, &metrics)?);
-        Ok(Challenger { parts, metrics })
+        let holdout = history_holdout.into_iter().chain([window.newest().holdout.clone()]);
+        let facts = Facts {
+            threshold: predictor.readout().threshold.unwrap_or(0.5),
+            batches: window.counts(),
+            recipe: self.recipe(&predictor, &metrics.kinds, &fit),
+            trial: trial.clone(),
+            interval: None,
+        };
+        let holdout = Batch::concat(holdout.collect()).expect("the newest batch has its hold-out, be it empty");
+        parts.extend(self.evidence(&predictor, &learnt, &holdout, &background, &metrics.kinds, facts)?);
+        Ok(Challenger { parts, metrics, fit, trial })
     }
 
-    /// The optional parts of the version: what was measured on it, and its cards.
-    fn evidence(
-        &self,
-        predictor: &Predictor,
-        rows: &Window,
-        background: &Batch,
-        metrics: &Metrics,
-    ) -> Result<Vec<(Part, Bytes)>, Error> {
-        let history = rows.history_holdout.clone().into_iter();
-        let holdout = Batch::concat(history.chain([rows.new_holdout.clone()]).collect());
-        let kinds = &metrics.kinds;
-        let curves = kinds.iter().flat_map(|kind| {
-            kind.members.iter().enumerate().map(|(member, curve)| Curve {
-                name: format!("{} {}", kind.kind, member + 1),
-                best_epoch: curve.best_epoch,
-                train_loss: curve.epochs.iter().map(|epoch| epoch.train_loss).collect(),
-                validation_loss: curve.epochs.iter().map(|epoch| epoch.validation_loss).collect(),
-            })
-        });
-        let curves: Vec<Curve> = curves.collect();
+    /// The remedy to make a challenger by, with the trial that says so where there was a choice.
+    fn choose(&self, window: &Window, standing: Option<&Standing>) -> Result<(Remedy, Option<Trial>), Error> {
+        let (spec, remedies) = (&self.spec, remedies(&self.spec, window, standing));
+        // A first version has nothing to be tried against; the first in the spec that can be made is made.
+        let first = remedies.iter().copied().find(|remedy| remedy.kind != RemedyKind::Recalibrate);
+        let first = first.unwrap_or(Remedy::ALL);
+        let (Some(standing), [_, _, ..], [_, ..]) = (standing, remedies.as_slice(), window.earlier()) else {
+            return Ok((first, None));
+        };
+        let over_budget = || self.over_budget();
+        let next = |index: usize, n_fits: usize, what: String| {
+            self.step(TRIED * index as f64 / n_fits as f64, format!("trial {} of {n_fits}: {what}", index + 1));
+        };
+        let keeper = Watched(self);
+        let trying = Trying { spec, window, standing, keeper: &keeper, over_budget: &over_budget, next: &next };
+        let trial = trying.run(&remedies)?;
+        Ok((trial.as_ref().map_or(first, |trial| trial.winner), trial))
+    }
+
+    /// A whole fit.
+    fn fit(&self, window: &Window, remedy: Remedy) -> Result<Made, Error> {
+        let (spec, fit) = (&self.spec, remedy.fit(window));
+        let lesson = window.lesson(spec, &fit, Share::Whole);
+        let Lesson { rows, weights } = lesson.ok_or_else(|| Error::NoRows { batch: window.newest().id.clone() })?;
+        self.step(TRIED, format!("encoding {} train rows", rows.n_rows()));
+        let encoder = Encoder::fit(spec, &rows)?;
+        let encoded = Rows { weights, ..Rows::of_batch(spec, &encoder, &rows)? };
+        let over_budget = || self.over_budget();
+        let bag = Bag { spec, encoder: &encoder, rows: &encoded, over_budget: &over_budget };
+        let Fitted { weights, kinds } = fit_bag(bag, self)?;
+        Ok(Made { encoder, weights, kinds, fit, learnt: rows })
+    }
+
+    fn over_budget(&self) -> bool {
+        self.began.elapsed() > Duration::from_secs(self.spec.train.budget_s)
+    }
+
+    /// How the network was fitted, as it is told to people.
+    fn recipe(&self, predictor: &Predictor, kinds: &[FittedKind], fit: &Fit) -> IndexMap<String, String> {
         let train = &self.spec.train;
         let mut recipe = vec![("seed".to_owned(), train.seed.to_string())];
+        let newest = |newest: usize| format!("{newest} of {}, as much as all before", fit.batches.len());
+        recipe.extend(fit.weighted.map(|weighted| ("batches that count more".to_owned(), newest(weighted))));
+        recipe.extend(fit.recalibrated.iter().map(|batch| ("calibrated anew on".to_owned(), batch.clone())));
         for FittedKind { kind, share, recipe: fit, .. } in kinds {
             let text = format!(
                 "{} networks, {:.0} % of the answer: {} epochs of {} rows a step, learning rate {}, weight decay {}, dropout \
@@ -222,26 +259,32 @@ impl Fitter {
             );
             recipe.push((kind.to_string(), text));
         }
-        recipe.push((
-            "multiply-adds a row after the first layer".to_owned(),
-            predictor.network().architecture().multiply_adds().to_string(),
-        ));
-        let holdout = holdout.as_ref().unwrap_or(&rows.new_holdout);
-        let facts = Facts {
-            threshold: predictor.readout().threshold.unwrap_or(0.5),
-            interval: coverage_of(predictor, holdout),
-            batches: rows.batches.clone(),
-            recipe: recipe.into_iter().collect(),
-            ..Facts::default()
-        };
-        let evidence = Evidence::of(&Inputs {
-            predictor,
-            train: &rows.train,
-            holdout,
-            background,
-            curves: &curves,
-            facts: &facts,
-        })?;
+        let cost = predictor.network().architecture().multiply_adds();
+        recipe.push(("multiply-adds a row after the first layer".to_owned(), cost.to_string()));
+        recipe.into_iter().collect()
+    }
+
+    /// The optional parts of the version: what was measured on it, and its cards.
+    fn evidence(
+        &self,
+        predictor: &Predictor,
+        train: &Batch,
+        holdout: &Batch,
+        background: &Batch,
+        kinds: &[FittedKind],
+        facts: Facts,
+    ) -> Result<Vec<(Part, Bytes)>, Error> {
+        let curves = kinds.iter().flat_map(|kind| {
+            kind.members.iter().enumerate().map(|(member, curve)| Curve {
+                name: format!("{} {}", kind.kind, member + 1),
+                best_epoch: curve.best_epoch,
+                train_loss: curve.epochs.iter().map(|epoch| epoch.train_loss).collect(),
+                validation_loss: curve.epochs.iter().map(|epoch| epoch.validation_loss).collect(),
+            })
+        });
+        let curves: Vec<Curve> = curves.collect();
+        let facts = Facts { interval: coverage_of(predictor, holdout), ..facts };
+        let evidence = Evidence::of(&Inputs { predictor, train, holdout, background, curves: &curves, facts: &facts })?;
         let (model, data) = (model_card(&self.spec, &evidence), data_card(&self.spec, &evidence));
         Ok(vec![
             (Part::Evidence, Bytes::from(evidence.to_bytes())),
@@ -318,6 +361,23 @@ impl Keeper for Fitter {
         );
         self.share(member, progress.epoch as f64 / progress.epochs as f64, message);
         if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Fits that keep no checkpoints: those of a trial are light, and drawn again in the same way.
+struct Watched<'a>(&'a Fitter);
+
+impl Keeper for Watched<'_> {
+    fn find(&self, _: usize) -> Result<Option<FittedMember>, fit::Error> {
+        Ok(None)
+    }
+
+    fn keep(&self, _: usize, _: &FittedMember) -> Result<(), fit::Error> {
+        Ok(())
+    }
+
+    fn hear(&self, _: usize, _: usize, _: Progress) -> ControlFlow<()> {
+        if (self.0.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

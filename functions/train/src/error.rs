@@ -34,6 +34,15 @@ pub enum Error {
         /// The newest batch of the window.
         batch: String,
     },
+    /// What the version in production learnt from cannot be read.
+    #[error("failed to read the lineage of version {version}")]
+    Lineage {
+        /// The version.
+        version: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// No job has this name.
     #[error("there is no training job `{job}`")]
     UnknownJob {
@@ -98,7 +107,7 @@ impl Fault for Error {
             Error::UnknownJob { .. } | Error::NotDone { .. } => Kind::NotFound,
             Error::Failed { .. } => Kind::Conflict,
             Error::Interrupted => Kind::Unavailable,
-            Error::Request { .. } | Error::Broken { .. } => Kind::Internal,
+            Error::Lineage { .. } | Error::Request { .. } | Error::Broken { .. } => Kind::Internal,
         }
     }
 

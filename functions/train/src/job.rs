@@ -39,19 +39,20 @@ pub(crate) struct Status {
     pub(crate) message: String,
 }
 
-/// Finds or makes the job for a batch. The same batches, spec and seed are the same job; only after a failure a new
-/// request makes a new one.
+/// Finds or makes the job for a batch. The same batches, spec, seed and standing version are the same job; only after a
+/// failure a new request makes a new one.
 pub(crate) async fn enqueue(host: &Host, model: &str, batch: &str) -> Result<Job, Error> {
     let (spec, registry) = (host.spec(model).await?, host.registry());
     let window = history::window(registry, &spec, batch).await?;
-    let identity = sha256(json!([model, window, spec.hash()]).to_string().as_bytes());
+    let production = registry.production(model).await?.map(|entry| entry.version);
+    let identity = sha256(json!([model, window, spec.hash(), production]).to_string().as_bytes());
     let task = Task {
         model: model.to_owned(),
         batch: batch.to_owned(),
         window,
         spec: spec.text().to_owned(),
         spec_hash: spec.hash().to_owned(),
-        production: registry.production(model).await?.map(|entry| entry.version),
+        production,
     };
     let mut attempt = 1;
     loop {

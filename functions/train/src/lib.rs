@@ -6,7 +6,9 @@ pub mod evaluate;
 pub mod evidence;
 pub mod fit;
 mod job;
+pub mod remedy;
 mod routes;
+mod window;
 mod worker;
 
 use std::sync::Arc;

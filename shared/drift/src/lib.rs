@@ -3,6 +3,7 @@
 mod benjamini_hochberg;
 mod column_report;
 mod compare;
+mod decay;
 mod decision;
 mod error;
 pub mod null;
@@ -18,6 +19,7 @@ pub use column_report::{
     Category, ColumnReport, Distribution, EffectMeasure, LISTED_CATEGORIES, MissingRate, Role, Test,
 };
 pub use compare::compare;
+pub use decay::{Decay, Losses, MIN_LABELLED_ROWS};
 pub use decision::{Coverage, Decision, DecisionInput, SMALL_SHARE, coverage, decide};
 pub use error::Error;
 pub use null::NULL_LEVEL;

@@ -40,6 +40,21 @@ pub struct Segment {
     pub written_at: DateTime<Utc>,
 }
 
+impl Segment {
+    /// The times of the first and the last prediction that it is about, in ms since 1970; none for a name that does not say.
+    ///
+    /// ```
+    /// use registry::Segment;
+    /// let segment = |name: &str| Segment { name: name.to_owned(), size_bytes: 0, written_at: Default::default() };
+    /// assert_eq!(segment("10-20-1b4e28ba-2fa1-11d2-883f-0016d3cca427").time_range_ms(), Some((10, 20)));
+    /// assert_eq!(segment("other").time_range_ms(), None);
+    /// ```
+    pub fn time_range_ms(&self) -> Option<(i64, i64)> {
+        let mut parts = self.name.splitn(3, '-');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    }
+}
+
 impl Registry {
     /// Stores a segment of the prediction log: NDJSON lines through [`compress`].
     pub async fn put_predictions(&self, model: &str, name: &str, ndjson_zstd: Bytes) -> Result<()> {

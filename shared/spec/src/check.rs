@@ -7,7 +7,7 @@ use fault::pointer_token;
 use crate::derive::Derive;
 use crate::document::{Document, suggestion};
 use crate::error::SpecError;
-use crate::sections::{Kind, Metric, Sections, Space, SplitBy, Task, Threshold, Transform};
+use crate::sections::{Kind, Metric, RemedyKind, Sections, Space, SplitBy, Task, Threshold, Transform};
 
 /// Notes every contradiction of a spec whose single values could be read.
 pub(crate) fn check(spec: &Sections, document: &Document, errors: &mut Vec<SpecError>) {
@@ -333,6 +333,15 @@ impl<'a> Check<'a> {
         if train.kinds.is_empty() || (1..train.kinds.len()).any(|end| train.kinds[..end].contains(&train.kinds[end])) {
             self.error("/train/kinds", "no kind of member is there, or one twice", "Name one to five, each once");
         }
+        let remedies = &train.remedies;
+        if remedies.is_empty() || (1..remedies.len()).any(|end| remedies[..end].contains(&remedies[end])) {
+            let hint = "Name recalibrate, all, weighted or recent, each once";
+            self.error("/train/remedies", "no remedy is there, or one twice", hint);
+        }
+        if remedies.as_slice() == [RemedyKind::Recalibrate] {
+            let hint = "Add all, weighted or recent: the first version has nothing to calibrate";
+            self.error("/train/remedies", "no network is ever fitted", hint);
+        }
         for (pointer, share) in [("/train/dropout", train.dropout), ("/train/label_smoothing", train.label_smoothing)] {
             if share.is_some_and(|share| !(0.0..1.0).contains(&share)) {
                 self.error(pointer, "it is not a share that leaves anything", "Write a number from 0 and below 1");
@@ -348,6 +357,13 @@ impl<'a> Check<'a> {
         if promote.max_history_regression.limit().is_some_and(|limit| limit < 0.0) {
             let hint = "0.10 allows a tenth; off allows everything";
             self.error("/promote/max_history_regression", "the allowed increase is below zero", hint);
+        }
+        if !(0.0..1.0).contains(&promote.min_gain) {
+            self.error(
+                "/promote/min_gain",
+                "it is not a share of the loss",
+                "0.01 asks for a hundredth; 0 for any gain",
+            );
         }
         if !(promote.confidence > 0.5 && promote.confidence < 1.0) {
             self.error("/promote/confidence", "the confidence is not between 0.5 and 1", "0.95 is usual");

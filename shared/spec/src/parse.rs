@@ -10,7 +10,7 @@ use crate::check::check;
 use crate::derive::Derivations;
 use crate::document::{Document, suggestion};
 use crate::error::{Error, SpecError};
-use crate::sections::{Column, Kind, Metric, Sections, Space, Task, Transform};
+use crate::sections::{Column, Kind, Metric, Sections, Space, Task, Train, Transform};
 use crate::split::Splitter;
 
 /// A model's spec: read, checked and resolved. One that exists holds together.
@@ -81,6 +81,11 @@ impl Spec {
         let hash = hex::encode(Sha256::digest(canonical));
         let derivations = Derivations::resolve(&sections.derive, &sections.columns);
         Self { sections, text: text.to_owned(), hash, derivations }
+    }
+
+    /// The same spec with other settings of the fit. Its text stays what it was; its hash does not.
+    pub fn with_train(&self, train: Train) -> Self {
+        Self::new(Sections { train, ..self.sections.clone() }, &self.text)
     }
 
     /// The file's text as it was read.

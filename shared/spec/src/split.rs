@@ -45,6 +45,12 @@ impl Splitter {
         }
     }
 
+    /// A splitter that draws `fraction` of the rows that this one leaves over, in the same way: by a hash with another salt,
+    /// or again the last in order of time.
+    pub fn again(&self, fraction: f64) -> Self {
+        Self { salt: format!("{}, again", self.salt), fraction, ..self.clone() }
+    }
+
     /// Per row of the batch, whether it is hold-out.
     pub fn holdout(&self, batch: &Batch) -> Vec<bool> {
         match self.by {

@@ -8,6 +8,7 @@
 use dataset::{Cells, TableColumn};
 use spec::{Categories, parse_time};
 
+use super::calendar::months_come_round;
 use super::examples;
 use super::yaml::{counted, number, percent, scalar};
 
@@ -207,14 +208,10 @@ impl<'a> Profile<'a> {
             parts.dedup();
             parts.len() > 1
         };
-        // The first seven characters of ISO 8601 are year and month.
-        let mut months: Vec<&str> = times.iter().filter_map(|time| time.get(5..7)).collect();
-        months.sort_unstable();
-        months.dedup();
         // All on the first of their months: the weekday is an accident of the calendar.
         let is_monthly = times.iter().all(|time| time.get(8..10) == Some("01"));
         let mut parts = Vec::new();
-        if months.len() > 1 {
+        if months_come_round(&times) {
             parts.push("month");
         }
         if !is_monthly && varies(&|day: i64| day.rem_euclid(7)) {

@@ -52,7 +52,6 @@ fn every_kind_of_column_is_recognised() {
         "  flag: {kind: boolean, nullable: true}",
         "  answer: {kind: boolean}",
         "  colour: {kind: category, allowed: [blue, green, red]}",
-        "  day_month: {month: day}",
         "  day_weekday: {weekday: day}",
         "  id: \"row number: counts from 10 to 409\"",
         "  name: \"identifier: 400 different texts in 400 rows\"",

@@ -2,16 +2,16 @@
 //!
 //! | condition | kind of drift | what it does to each batch from `--drift-from` on |
 //! |---|---|---|
-//! | `reweight:COLUMN:STRENGTH` | covariate | draws the rows again with weight exp(STRENGTH·z), z the column's standard score in the batch, cut at ±4, 0 where missing |
-//! | `prior:CLASS=RATE`, `prior:COLUMN:CLASS=RATE` | label | draws the rows again so that RATE of them have that class of the target (or of COLUMN); the others keep their proportions |
+//! | `reweight:COLUMN:STRENGTH` | covariate | keeps half of the rows, drawn with weight exp(STRENGTH·z), z the column's standard score in the batch, cut at ±4, 0 where missing |
+//! | `prior:CLASS=RATE`, `prior:COLUMN:CLASS=RATE` | label | keeps as many rows as there can be with that class of the target (or of COLUMN) in RATE of them; the others keep their proportions |
 //! | `flip:CONDITION:RATE` | concept | RATE of the matching rows get another class; with a regression target every matching row's target is multiplied by 1 + RATE |
 //! | `shift:COLUMN:SIGMAS` | covariate | adds SIGMAS standard deviations of the batch's column; integers stay integers, rounded at random so that the mean is right |
 //! | `newcat:COLUMN` | covariate | a tenth of the rows ([`NEW_LEVEL_SHARE`]) get a level never seen: `novel`, or one above the largest integer |
 //! | `missing:COLUMN:RATE` | quality | RATE of the rows lose the value |
 //!
-//! Drawing again is systematic resampling: every row comes out its expected number of times, rounded up or down, and the
-//! batch keeps its size and order; so rows repeat. Rates are met to the row. Conditions apply in the order given, each with
-//! its own random numbers by seed, batch and position.
+//! Rows are drawn without replacement: the batch gets smaller and keeps its order, and no row comes twice. A copy would pass
+//! for another witness of the same change, and make whoever tests for one too sure. Rates are met to the row. Conditions
+//! apply in the order given, each with its own random numbers by seed, batch and position.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -23,6 +23,8 @@ use super::rows::{Column, NULL_INT, Table};
 
 /// The share of rows that `newcat` gives the new level.
 pub const NEW_LEVEL_SHARE: f64 = 0.10;
+/// The share of rows that `reweight` keeps: fewer would follow the weights more closely and be too few to learn from.
+pub const KEPT_SHARE: f64 = 0.5;
 /// The level that `newcat` gives a text column.
 pub const NEW_LEVEL: &str = "novel";
 /// Standard scores beyond this count as this in `reweight`: one far value must not become the whole batch.
@@ -239,7 +241,7 @@ impl Drift {
     ///
     /// # Errors
     ///
-    /// [`Error::Drift`] where the batch has no row to resample from.
+    /// [`Error::Drift`] where the batch has no row to draw.
     pub(super) fn apply(&self, table: Table, schema: &Schema, draw: &mut Draw) -> Result<Table, Error> {
         let mut table = table;
         let n_rows = table.n_rows();
@@ -253,8 +255,8 @@ impl Drift {
                     let value = cells.number(row).filter(|_| sd > 0.0)?;
                     Some(((value - mean) / sd).clamp(-SCORE_LIMIT, SCORE_LIMIT))
                 };
-                let weights: Vec<f64> = (0..n_rows).map(|row| (strength * score(row).unwrap_or(0.0)).exp()).collect();
-                Ok(table.take(&resample(&all(), &weights, n_rows, draw)))
+                let logs: Vec<f64> = (0..n_rows).map(|row| strength * score(row).unwrap_or(0.0)).collect();
+                Ok(table.take(&draw_weighted(&logs, part(KEPT_SHARE), draw)))
             }
             Change::Prior { column, class, rate } => {
                 let name = match column {
@@ -265,13 +267,15 @@ impl Drift {
                 let class = normal_class(cells, class);
                 let (hits, others): (Vec<u32>, Vec<u32>) =
                     all().into_iter().partition(|&row| class_of(cells, row as usize).as_ref() == Some(&class));
-                let count = part(*rate);
-                if (hits.is_empty() && count > 0) || (others.is_empty() && count < n_rows) {
+                if (hits.is_empty() && *rate > 0.0) || (others.is_empty() && *rate < 1.0) {
                     let which = if hits.is_empty() { "no row" } else { "only rows" };
                     return Err(self.wrong(&class, format!("the batch has {which} with that value of `{name}`")));
                 }
-                let mut rows = resample(&hits, &vec![1.0; hits.len()], count, draw);
-                rows.extend(resample(&others, &vec![1.0; others.len()], n_rows - count, draw));
+                let fits = |there: usize, share: f64| if share > 0.0 { there as f64 / share } else { f64::INFINITY };
+                let total = fits(hits.len(), *rate).min(fits(others.len(), 1.0 - rate)) as usize;
+                let n_hits = ((rate * total as f64).round() as usize).min(hits.len());
+                let mut rows = draw.choose(hits, n_hits);
+                rows.extend(draw.choose(others, total - n_hits));
                 rows.sort_unstable();
                 Ok(table.take(&rows))
             }
@@ -463,24 +467,19 @@ fn cells_max(column: &Column) -> Option<i64> {
     }
 }
 
-/// `count` of `rows`, each its expected number of times by weight rounded up or down (systematic resampling), in the order
-/// of `rows`.
-fn resample(rows: &[u32], weights: &[f64], count: usize, draw: &mut Draw) -> Vec<u32> {
-    let total: f64 = weights.iter().sum();
-    let step = total / count.max(1) as f64;
-    let start = draw.uniform();
-    let (mut drawn, mut passed) = (Vec::with_capacity(count), 0.0);
-    for (row, weight) in rows.iter().zip(weights) {
-        passed += weight;
-        while drawn.len() < count && (drawn.len() as f64 + start) * step < passed {
-            drawn.push(*row);
-        }
-    }
-    // Rounding in the running sum may leave the last place open.
-    if let Some(last) = rows.last() {
-        drawn.resize(count, *last);
-    }
-    drawn
+/// `count` rows, drawn one after the other without replacement, each with a chance in proportion to its weight among those
+/// left, in rising order. `logs` are the logarithms of all rows' weights.
+///
+/// # Source
+/// P. S. Efraimidis and P. G. Spirakis, "Weighted random sampling with a reservoir", Information Processing Letters 97
+/// (2006): the rows with the largest `u^(1/w)`, in logarithms.
+fn draw_weighted(logs: &[f64], count: usize, draw: &mut Draw) -> Vec<u32> {
+    let mut keys: Vec<(f64, u32)> =
+        logs.iter().zip(0..).map(|(log, row)| (log - (-(1.0 - draw.uniform()).ln()).ln(), row)).collect();
+    keys.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let mut rows: Vec<u32> = keys.into_iter().take(count).map(|(_, row)| row).collect();
+    rows.sort_unstable();
+    rows
 }
 
 #[cfg(test)]

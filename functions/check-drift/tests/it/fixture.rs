@@ -5,8 +5,10 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use bytes::Bytes;
 use drift::{Profile, Values};
+use features::Encoder;
 use host::Host;
 use http_body_util::BodyExt;
+use model::{Architecture, Member, Weights};
 use registry::{Action, BatchManifest, BatchStatus, Move, Origin, Part, Registry, VersionId};
 use serde_json::{Value as Json, json};
 use service::{Config, StatusCode};
@@ -135,13 +137,28 @@ impl Fixture {
     }
 
     pub(crate) async fn serve_with(&self, reference: Vec<u8>) -> VersionId {
+        let spec = Spec::parse(SPEC).unwrap();
+        let encoder = Encoder::fit(&spec, &batch(0, PLAIN)).unwrap();
+        // Without weights it answers the mean, which is the best that can be said of these prices.
+        let body = model::Body::Layers { widths: vec![1] };
+        let member = Member { curves: Vec::new(), body, straight: false, log: false };
+        let architecture = Architecture::new(encoder.layout(), 1).with(vec![member.clone()]);
+        let zeros = |shape: Vec<usize>| vec![0.0; shape.iter().product()];
+        let tensors = architecture.member_tensors(&member).into_iter();
+        let tensors = tensors.map(|(name, shape)| (format!("member.0.{name}"), zeros(shape))).collect();
+        let weights = Weights::new(architecture, tensors).unwrap().to_bytes().unwrap();
         let body = |part| match part {
             Part::Spec => SPEC.into(),
             Part::Reference => reference.clone().into(),
+            Part::Encoder => encoder.to_bytes().into(),
+            Part::Weights => weights.clone().into(),
             _ => "{}".into(),
         };
         let parts = Part::IDENTITY.map(|part| (part, body(part))).to_vec();
-        let version = self.registry.publish(MODEL, parts, "{}".into()).await.unwrap();
+        // Nobody checks it, so it is not among the accepted batches.
+        let made_for = self.land(0, PLAIN).await;
+        let lineage = json!({"batch": made_for, "batches": [made_for]}).to_string();
+        let version = self.registry.publish(MODEL, parts, lineage.into()).await.unwrap();
         let now = self.registry.production(MODEL).await.unwrap().map(|entry| entry.version);
         let request = Move {
             version: version.clone(),

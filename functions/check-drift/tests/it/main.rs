@@ -2,4 +2,5 @@
 
 mod decisions;
 mod fixture;
+mod live;
 mod records;

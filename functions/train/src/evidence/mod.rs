@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use spec::{Batch, ColumnData, Metric};
 
 use crate::Error;
+use crate::remedy::Trial;
 
 pub use card::{Card, data_card, model_card};
 pub use classes::{CalibrationBin, Classification, Confusion};
@@ -98,8 +99,8 @@ pub struct Facts {
     pub batches: Vec<BatchRows>,
     /// Settings of the fit, as they are told to people.
     pub recipe: IndexMap<String, String>,
-    /// Which way of learning won over which others, in sentences; none where there was no choice.
-    pub remedy: Option<String>,
+    /// What was tried before this version was made, and which way won; none where there was no choice.
+    pub trial: Option<Trial>,
     /// Of a binary task: the probability of the positive class from which on a row is called positive.
     pub threshold: f64,
     /// What became of the prediction intervals of the hold-out rows; none where predictions carry none.
@@ -108,7 +109,7 @@ pub struct Facts {
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { batches: Vec::new(), recipe: IndexMap::new(), remedy: None, threshold: 0.5, interval: None }
+        Self { batches: Vec::new(), recipe: IndexMap::new(), trial: None, threshold: 0.5, interval: None }
     }
 }
 

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use features::{Encoder, TargetCode};
-use model::{Architecture, Predictions, Predictor, Readout, Weights, pool, threshold};
+use features::Encoder;
+use model::{Architecture, Predictions, Predictor, Weights, pool};
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
 use serde::Serialize;
 use spec::{MemberKind, Spec, Task};
 
 use super::blend::{by_log_loss, by_squared_error};
-use super::calibrate::{calibrate, intervals};
 use super::member::{self, FittedMember, Progress, Rows, Setup};
 use super::random::{Stream, stream};
+use super::readout::{class, readout};
 use super::{Error, Loss, Plan, Recipe, stack};
 
 /// Parts into which the rows fall; each member holds out one.
@@ -135,7 +135,10 @@ pub fn fit_bag(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
     let answers = by_kind.iter().map(|members| held_out(&bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
     let costs: Vec<usize> = plans.iter().map(|plan| n_members * architecture.multiply_adds_of(&plan.member)).collect();
     let shares = shares(&bag, &answers, &costs);
-    let mut readout = readout(&bag, &blended(&answers, &shares));
+    let blended = blended(&answers, &shares);
+    let targets: Vec<f32> = blended.rows.iter().map(|row| rows.targets[*row]).collect();
+    let weights = rows.weights_of(&blended.rows);
+    let mut readout = readout(spec, encoder.target(), &blended.predictions, &targets, weights.as_deref());
     let counting: Vec<usize> = (0..plans.len()).filter(|kind| shares[*kind] > 0.0).collect();
     let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_members as f64; n_members]);
     readout.blend = Some(blend.collect());
@@ -313,45 +316,6 @@ fn blended(answers: &[HeldOut], shares: &[f64]) -> HeldOut {
     let answers_of_kinds: Vec<(&Predictions, f64)> =
         answers.iter().zip(shares).map(|(answers, share)| (&answers.predictions, *share)).collect();
     HeldOut { rows: answers[0].rows.clone(), predictions: pool(&answers_of_kinds) }
-}
-
-/// Fits the readout on the held-out answers.
-fn readout(bag: &Bag<'_>, held_out: &HeldOut) -> Readout {
-    let targets: Vec<f32> = held_out.rows.iter().map(|row| bag.rows.targets[*row]).collect();
-    let weights = bag.rows.weights_of(&held_out.rows);
-    let code = bag.encoder.target();
-    match &held_out.predictions {
-        Predictions::Numbers(numbers) => {
-            let answers: Vec<f64> = numbers.iter().map(|number| code.standardise(*number, code.is_log())).collect();
-            Readout { interval: intervals(&answers, &targets, bag.spec.serve.interval), ..Readout::default() }
-        }
-        Predictions::Probabilities(probabilities) => {
-            let positive = (bag.spec.task == Task::Binary).then(|| bag.spec.positive_index());
-            let truth: Vec<usize> = targets.iter().map(|target| class(*target, code)).collect();
-            let calibration = calibrate(probabilities, &truth, weights.as_deref(), positive);
-            let threshold = positive.filter(|_| !bag.spec.serve.threshold.is_default()).map(|of_class| {
-                let truths: Vec<bool> = truth.iter().map(|class| *class == of_class).collect();
-                let served = calibration.as_ref().map(|calibration| calibration.calibrate(probabilities, positive));
-                let served = served.as_ref().unwrap_or(probabilities).column(of_class).to_vec();
-                threshold(bag.spec.serve.threshold, &served, &truths)
-            });
-            Readout { calibration, threshold, ..Readout::default() }
-        }
-    }
-}
-
-/// The class of a coded target, as an index into the spec's classes.
-fn class(target: f32, code: &TargetCode) -> usize {
-    match code {
-        TargetCode::Classes { labels, positive } if labels.len() == 2 => {
-            if target > 0.5 {
-                *positive
-            } else {
-                1 - positive
-            }
-        }
-        _ => target as usize,
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

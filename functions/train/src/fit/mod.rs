@@ -14,6 +14,7 @@ mod loss;
 mod member;
 mod network;
 mod random;
+mod readout;
 mod recipe;
 mod stack;
 
@@ -21,4 +22,5 @@ pub use bag::{Bag, Fitted, FittedKind, Keeper, MemberCurve, NoKeeper, fit_bag};
 pub use error::Error;
 pub use loss::Loss;
 pub use member::{FittedMember, Progress, Rows, Setup, fit};
+pub use readout::recalibrate;
 pub use recipe::{Plan, Recipe};

@@ -92,6 +92,10 @@ pub struct Train {
     /// Which accepted batches a challenger learns from.
     #[serde(default)]
     pub window: Window,
+    /// Ways of making a challenger: each is tried on the newest batch, and the best is made. A single one is not tried.
+    #[serde(default = "default_remedies")]
+    #[schemars(length(min = 1))]
+    pub remedies: Vec<RemedyKind>,
     /// Seed of everything random in a fit.
     #[serde(default = "default_seed")]
     pub seed: u64,
@@ -172,6 +176,7 @@ impl Default for Train {
     fn default() -> Self {
         Train {
             window: Window::Auto,
+            remedies: default_remedies(),
             seed: default_seed(),
             budget_s: default_budget_s(),
             metric: None,
@@ -187,6 +192,20 @@ impl Default for Train {
             label_smoothing: None,
         }
     }
+}
+
+/// A way of making a challenger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RemedyKind {
+    /// The standing version with a calibration fitted on the newest batch; of classes only.
+    Recalibrate,
+    /// A fit on the whole window, all rows alike.
+    All,
+    /// A fit on the whole window in which the newest batches count as much as all others together.
+    Weighted,
+    /// A fit on the newest batches alone.
+    Recent,
 }
 
 /// Which accepted batches a challenger learns from.
@@ -274,6 +293,25 @@ impl Metric {
         matches!(self, Metric::Auc | Metric::PrAuc | Metric::Accuracy | Metric::F1 | Metric::MacroF1 | Metric::R2)
     }
 
+    /// What grows where a model gets worse: the value itself, or 1 minus it where higher is better.
+    pub fn loss(self, value: f64) -> f64 {
+        if self.higher_is_better() { 1.0 - value } else { value }
+    }
+
+    /// The increase of the loss from one value to another as a share of the former; without bound where that is zero and the
+    /// other is not.
+    ///
+    /// ```
+    /// use spec::Metric;
+    /// assert_eq!(Metric::Rmse.relative_increase(2.0, 3.0), 0.5);
+    /// assert_eq!(Metric::Auc.relative_increase(0.75, 0.5), 1.0);
+    /// assert_eq!(Metric::Rmse.relative_increase(0.0, 0.0), 0.0);
+    /// ```
+    pub fn relative_increase(self, from: f64, to: f64) -> f64 {
+        let (from, to) = (self.loss(from), self.loss(to));
+        if from == to { 0.0 } else { (to - from) / from }
+    }
+
     /// Whether champion and challenger may be compared by it.
     ///
     /// `r2` orders versions as `rmse` does, in units that say less about a difference. `ece` is no score of its own: a model
@@ -329,6 +367,10 @@ pub struct Promote {
     /// Largest relative increase of the metric's loss (of 1 - AUC for AUC) on the hold-out of history; `off`: no such rule.
     #[serde(default)]
     pub max_history_regression: Regression,
+    /// Smallest relative decrease of the metric's loss on the newest hold-out that is worth a promotion; 0: any.
+    #[serde(default = "default_min_gain")]
+    #[schemars(range(min = 0.0))]
+    pub min_gain: f64,
     /// Confidence of the interval that must exclude a loss on the newest hold-out.
     #[serde(default = "default_confidence")]
     pub confidence: f64,
@@ -339,6 +381,7 @@ impl Default for Promote {
         Promote {
             floors: IndexMap::new(),
             max_history_regression: Regression::default(),
+            min_gain: default_min_gain(),
             confidence: default_confidence(),
         }
     }
@@ -398,6 +441,10 @@ fn default_kinds() -> Vec<MemberKind> {
     vec![MemberKind::Coarse, MemberKind::Sparse, MemberKind::Fine, MemberKind::Trees, MemberKind::FineTrees]
 }
 
+fn default_remedies() -> Vec<RemedyKind> {
+    vec![RemedyKind::Recalibrate, RemedyKind::All, RemedyKind::Weighted, RemedyKind::Recent]
+}
+
 fn default_members() -> usize {
     5
 }
@@ -412,6 +459,10 @@ fn default_bins() -> usize {
 
 fn default_learning_rate() -> f64 {
     1e-2
+}
+
+fn default_min_gain() -> f64 {
+    0.01
 }
 
 fn default_confidence() -> f64 {

@@ -7,6 +7,7 @@ use super::super::{Evidence, WarningKind};
 use super::chart::{Chart, Lines};
 use super::measured::{errors, fairness, groups, probabilities, rests_on};
 use super::{Card, Section, Table};
+use crate::remedy::Trial;
 
 /// The model card of a version.
 ///
@@ -132,11 +133,29 @@ fn fitted(evidence: &Evidence) -> Section {
         }));
     }
     let section = Section::new("How it was fitted").text(window);
-    let section = match &facts.remedy {
-        Some(remedy) => section.text(remedy.clone()),
+    let section = match &facts.trial {
+        Some(trial) => section.text(trial.reason.clone()).table(tried(trial)),
         None => section,
     };
     section.table(recipe).table(curves).charts(charts)
+}
+
+/// The candidates of a trial of remedies.
+fn tried(trial: &Trial) -> Table {
+    let columns = [trial.metric.label(), "gain a row", "standard error", "loss on history"];
+    let mut table = Table::new("What was tried on the newest rows", &["remedy", "made"], &columns);
+    for candidate in &trial.candidates {
+        let made = if candidate.remedy == trial.winner { "yes" } else { "no" };
+        table.row(vec![
+            candidate.remedy.words(),
+            made.to_owned(),
+            text::number(candidate.value),
+            or_none(candidate.gain),
+            or_none(candidate.standard_error),
+            candidate.history_increase.map_or_else(|| text::NONE.to_owned(), text::percent),
+        ]);
+    }
+    table
 }
 
 fn quality(spec: &Spec, evidence: &Evidence) -> Section {

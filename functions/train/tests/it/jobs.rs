@@ -1,27 +1,12 @@
-//! Training jobs through the function's router: what they answer, and that an interruption changes nothing.
+//! Training jobs: what they answer, and that an interruption changes nothing.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::http::{Request, StatusCode};
-use bytes::Bytes;
-use host::Host;
-use http_body_util::BodyExt;
-use registry::{BatchManifest, BatchStatus, Check, Origin, Part, Registry, VersionId};
+use axum::http::StatusCode;
+use registry::{Part, VersionId};
 use serde_json::{Value, json};
-use spec::{BatchBuilder, Kind, Metric, Spec, Task};
+use spec::{Metric, Task};
 use storage::Store;
-use tower::ServiceExt;
-use train::evidence::Evidence;
 
-const SPEC: &str = "name: m
-task: regression
-target: {column: y}
-columns:
-  x: {kind: number}
-  c: {kind: category}
-train: {hidden: 16, members: 2}
-";
+use crate::app::App;
 
 /// A model of the same rows that tells which of two classes they are.
 const CLASSES: &str = "name: m
@@ -32,123 +17,6 @@ columns:
   c: {kind: category, sensitive: true}
 train: {hidden: 16, members: 2}
 ";
-
-/// The function over a store, with one model named `m`.
-struct App {
-    state: train::State,
-    router: Router,
-    registry: Registry,
-    spec: Arc<Spec>,
-    _models: tempfile::TempDir,
-}
-
-impl App {
-    fn over(store: Store) -> Self {
-        Self::of(SPEC, store)
-    }
-
-    fn of(spec: &str, store: Store) -> Self {
-        let models = tempfile::tempdir().unwrap();
-        std::fs::write(models.path().join("m.yaml"), spec).unwrap();
-        let config =
-            service::Config { models: models.path().to_owned(), lease_ttl_s: 1, ..service::Config::for_tests() };
-        let host = Host::over(&config, store);
-        let registry = host.registry().clone();
-        let state = train::State::new(host);
-        let router = train::router(state.clone());
-        Self { state, router, registry, spec: Arc::new(Spec::parse(spec).unwrap()), _models: models }
-    }
-
-    /// Lands a batch of `rows` rows and accepts it.
-    async fn accept(&self, number: u64, rows: usize, decision: &str) -> String {
-        let mut builder = BatchBuilder::new([Kind::Number, Kind::Category], Some(self.spec.target_kind()), false);
-        for row in 0..rows {
-            let x = ((row * 37 + number as usize * 11) % 101) as f64 / 10.0;
-            let level = ["a", "b", "c"][row % 3];
-            let y = x * x + [0.0, 5.0, -5.0][row % 3] + number as f64;
-            let target = match self.spec.target_kind() {
-                Kind::Number => spec::Value::Number(y),
-                _ => spec::Value::Level(if y > 30.0 { "high" } else { "low" }.to_owned()),
-            };
-            builder.push(&[spec::Value::Number(x), spec::Value::Level(level.to_owned())], &target, f64::NAN);
-        }
-        let parquet = dataset::write_parquet(&self.spec, &builder.finish()).unwrap();
-        let raw = Bytes::from(format!("batch {number}"));
-        let landing = self.registry.land("m", number, raw, "text/csv", Origin::Fetched).await.unwrap().landing;
-        let batch = landing.batch.clone();
-        self.registry.put_batch_file("m", &batch, history::ROWS_FILE, parquet).await.unwrap();
-        let manifest = BatchManifest {
-            batch: batch.clone(),
-            sequence: landing.sequence,
-            batch_number: number,
-            sha256: landing.sha256,
-            rows: rows as u64,
-            quarantined: 0,
-            status: BatchStatus::Landed,
-            reasons: Vec::new(),
-            columns: Value::Null,
-            stored_at: self.registry.now(),
-        };
-        self.registry.put_batch("m", manifest).await.unwrap();
-        let check = Check {
-            batch: batch.clone(),
-            decision: decision.to_owned(),
-            reasons: vec!["as the test wants it".to_owned()],
-            production: None,
-            report: Value::Null,
-            at: self.registry.now(),
-            key: batch.clone(),
-        };
-        self.registry.record_check("m", check).await.unwrap();
-        batch
-    }
-
-    async fn send(&self, request: Request<String>) -> (StatusCode, Value) {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&bytes).unwrap())
-    }
-
-    async fn get(&self, route: &str) -> (StatusCode, Value) {
-        self.send(Request::get(route).body(String::new()).unwrap()).await
-    }
-
-    async fn train(&self, key: &str, batch: &str) -> (StatusCode, Value) {
-        let request = Request::post("/train")
-            .header("content-type", "application/json")
-            .header("idempotency-key", key)
-            .body(json!({"model": "m", "batch": batch}).to_string())
-            .unwrap();
-        self.send(request).await
-    }
-
-    /// Starts a job, waits for its end, and gives its result.
-    async fn result(&self, batch: &str) -> Value {
-        let (status, accepted) = self.train("k", batch).await;
-        assert_eq!(status, StatusCode::ACCEPTED, "{accepted}");
-        let job = accepted["job"].as_str().unwrap();
-        for _ in 0..20 {
-            let (_, state) = self.get(&format!("/train/{job}?wait=20")).await;
-            if state["state"] == "done" {
-                let (status, result) = self.get(&format!("/train/{job}/result")).await;
-                assert_eq!(status, StatusCode::OK);
-                return result;
-            }
-            assert_ne!(state["state"], "failed", "{state}");
-        }
-        panic!("the job never ends");
-    }
-
-    async fn part(&self, result: &Value, part: Part) -> Bytes {
-        let version: VersionId = result["version"].as_str().unwrap().parse().unwrap();
-        self.registry.part("m", &version, part).await.unwrap()
-    }
-
-    async fn evidence(&self, result: &Value) -> Evidence {
-        serde_json::from_slice(&self.part(result, Part::Evidence).await).unwrap()
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_batches_and_seed_give_the_same_bytes() {

@@ -1,0 +1,75 @@
+//! The readout: fitted on answers for rows that the answering network did not learn from, with the network or after it.
+
+use std::sync::Arc;
+
+use features::{Encoder, TargetCode};
+use model::{Predictions, Predictor, Readout, Weights, threshold};
+use spec::{Batch, Spec, Task};
+
+use super::calibrate::{calibrate, intervals};
+use super::{Error, Rows};
+
+/// The same network with a readout fitted on other rows, which it has not learnt from: the calibration, the threshold and
+/// the intervals are those of these rows, and how much each member counts stays. The order of rows by a binary probability
+/// stays, too, so its AUC does.
+///
+/// Where only the rates of the classes have moved, this is the prior correction, with a slope beside the shift for what the
+/// move does to certainty.
+///
+/// # Errors
+/// [`Error::Weights`] for weights that do not fit the spec and the encoder, [`Error::Features`] for rows without a target.
+///
+/// # Source
+/// M. Saerens, P. Latinne and C. Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities", Neural
+/// Computation 14 (2002), for known rates; slope and shift as in [`model::Calibration`].
+pub fn recalibrate(spec: &Arc<Spec>, encoder: &Encoder, weights: &Weights, rows: &Batch) -> Result<Weights, Error> {
+    let bare = Readout { blend: weights.readout().blend.clone(), ..Readout::default() };
+    let weights = weights.clone().with_readout(bare.clone())?;
+    let predictor = Predictor::new(Arc::clone(spec), encoder.clone(), &weights)?;
+    let rows = Rows::of_batch(spec, encoder, rows)?;
+    let predictions = predictor.predict_encoded(&rows.encoded);
+    let fitted = readout(spec, encoder.target(), &predictions, &rows.targets, None);
+    Ok(weights.with_readout(Readout { blend: bare.blend, ..fitted })?)
+}
+
+/// Fits all of a readout but its blend on answers without one; `targets` and `weights` as in [`Rows`].
+pub(super) fn readout(
+    spec: &Spec,
+    code: &TargetCode,
+    predictions: &Predictions,
+    targets: &[f32],
+    weights: Option<&[f32]>,
+) -> Readout {
+    match predictions {
+        Predictions::Numbers(numbers) => {
+            let answers: Vec<f64> = numbers.iter().map(|number| code.standardise(*number, code.is_log())).collect();
+            Readout { interval: intervals(&answers, targets, spec.serve.interval), ..Readout::default() }
+        }
+        Predictions::Probabilities(probabilities) => {
+            let positive = (spec.task == Task::Binary).then(|| spec.positive_index());
+            let truth: Vec<usize> = targets.iter().map(|target| class(*target, code)).collect();
+            let calibration = calibrate(probabilities, &truth, weights, positive);
+            let threshold = positive.filter(|_| !spec.serve.threshold.is_default()).map(|of_class| {
+                let truths: Vec<bool> = truth.iter().map(|class| *class == of_class).collect();
+                let served = calibration.as_ref().map(|calibration| calibration.calibrate(probabilities, positive));
+                let served = served.as_ref().unwrap_or(probabilities).column(of_class).to_vec();
+                threshold(spec.serve.threshold, &served, &truths)
+            });
+            Readout { calibration, threshold, ..Readout::default() }
+        }
+    }
+}
+
+/// The class of a coded target, as an index into the spec's classes.
+pub(super) fn class(target: f32, code: &TargetCode) -> usize {
+    match code {
+        TargetCode::Classes { labels, positive } if labels.len() == 2 => {
+            if target > 0.5 {
+                *positive
+            } else {
+                1 - positive
+            }
+        }
+        _ => target as usize,
+    }
+}

@@ -1,0 +1,337 @@
+//! Which way to make a challenger: a trial on the newest rows.
+//!
+//! When the world changes, the right answer is not always another fit on everything. Where only the classes' rates have
+//! moved, the standing network is right and its calibration wrong; where behaviour has changed, old rows teach the wrong
+//! thing; where nothing lasting has happened, old rows are what keeps a model from learning a passing mood. Which of these
+//! it is shows in how each candidate answers labelled rows of the newest batch that it has not learnt from.
+//!
+//! | remedy | what it makes |
+//! |---|---|
+//! | `recalibrate` | the standing network with a calibration fitted on the newest batch; of classes only |
+//! | `all` | a fit on the whole window, all rows alike |
+//! | `weighted` | a fit on the whole window in which the newest batches count as much as all others together |
+//! | `recent` | a fit on the newest batches alone |
+//!
+//! For the last two, "newest" is tried as 1, 2 and 4 batches, because a change may be older than the newest batch.
+//!
+//! # The trial
+//! A whole fit of each candidate would cost several times what the winner does. So candidates are fitted in a lighter way
+//! (two members of the first kind in the spec), and the standing version takes part with a fit of the same sort on its own
+//! batches; each candidate is compared with that one, so what the lighter way costs falls out. A quarter of every batch's train
+//! rows is left out of all these fits ([`Share::Validation`]). The winner is the one with the smallest loss on the newest
+//! batch's part among those whose loss on the earlier batches' part grows by no more than `promote.max_history_regression`.
+//! Recalibration changes least, and it is made from a network that has proved itself: another fit must beat it by more than
+//! a standard error of the paired difference. Hold-out rows take no part.
+//!
+//! # Source
+//! The rule of one standard error: L. Breiman et al., "Classification and regression trees" (1984), §3.4.3.
+
+use std::cmp::Ordering;
+
+use features::Encoder;
+use model::{Predictor, Weights, evaluate, row_losses};
+use page::text;
+use serde::{Deserialize, Serialize};
+use spec::{Batch, Metric, RemedyKind, Spec, Task, Train};
+use std::sync::Arc;
+
+use crate::Error;
+use crate::fit::{Bag, Keeper, Rows, fit_bag, recalibrate};
+use crate::window::{Fit, Lesson, Share, Standing, Window};
+
+/// How many of the newest batches are tried as "the newest".
+const NEWEST: [usize; 3] = [1, 2, 4];
+/// Fewest train rows of a recent window: with less, the noise of a fit hides what the rows say.
+const MIN_RECENT_ROWS: usize = 500;
+/// Fewest rows to judge candidates on.
+const MIN_VALIDATION_ROWS: usize = 50;
+/// Members of a candidate.
+const TRIAL_MEMBERS: usize = 2;
+
+/// A way to make a challenger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// Which.
+    pub kind: RemedyKind,
+    /// How many batches are the newest; of `weighted` and `recent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<usize>,
+}
+
+impl Remedy {
+    /// The whole window, all rows alike.
+    pub(crate) const ALL: Self = Self { kind: RemedyKind::All, newest: None };
+
+    /// What a network made in this way learns from.
+    pub(crate) fn fit(self, window: &Window) -> Fit {
+        match self.kind {
+            RemedyKind::Weighted => window.fit(None, self.newest),
+            RemedyKind::Recent => window.fit(self.newest, None),
+            RemedyKind::All | RemedyKind::Recalibrate => window.fit(None, None),
+        }
+    }
+
+    /// In words, as the subject of a sentence.
+    pub(crate) fn words(self) -> String {
+        let batches = match self.newest {
+            Some(1) | None => "batch".to_owned(),
+            Some(newest) => format!("{newest} batches"),
+        };
+        match self.kind {
+            RemedyKind::Recalibrate => "the standing version with a new calibration".to_owned(),
+            RemedyKind::All => "a fit on all history".to_owned(),
+            RemedyKind::Weighted => format!("a fit in which the newest {batches} count as much as all before"),
+            RemedyKind::Recent => format!("a fit on the newest {batches} alone"),
+        }
+    }
+}
+
+/// What was tried, and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// What candidates were compared by.
+    pub metric: Metric,
+    /// Train rows of the newest batch that no candidate learnt from.
+    pub validation_rows: usize,
+    /// Train rows of earlier batches that no candidate learnt from.
+    pub history_rows: usize,
+    /// The largest relative increase of the loss on the latter that is allowed; none where the spec has no such rule.
+    pub allowed: Option<f64>,
+    /// The metric of the standing version's batches, fitted as the candidates are, on the newest rows.
+    pub standing: f64,
+    /// The candidates, in the order in which they were tried.
+    pub candidates: Vec<Candidate>,
+    /// The one that the version was made by.
+    pub winner: Remedy,
+    /// The same in a sentence.
+    pub reason: String,
+}
+
+/// One way that was tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Which.
+    pub remedy: Remedy,
+    /// Its metric on the newest rows.
+    pub value: f64,
+    /// How much smaller its loss there is than the standing version's, per row and in the units of the rows' losses; none
+    /// for metrics that are no mean over rows.
+    pub gain: Option<f64>,
+    /// Standard error of that paired difference.
+    pub standard_error: Option<f64>,
+    /// By how much its loss on the earlier rows is larger than the standing version's, as a share of that; none where there
+    /// is no such row.
+    pub history_increase: Option<f64>,
+    /// Whether that is allowed.
+    pub keeps_history: bool,
+}
+
+/// What a trial is run with.
+pub(crate) struct Trying<'a> {
+    pub(crate) spec: &'a Arc<Spec>,
+    pub(crate) window: &'a Window,
+    pub(crate) standing: &'a Standing,
+    /// Hears of the fits, and may end them.
+    pub(crate) keeper: &'a dyn Keeper,
+    pub(crate) over_budget: &'a (dyn Fn() -> bool + Sync),
+    /// Hears which candidate is next, and how many there are.
+    pub(crate) next: &'a dyn Fn(usize, usize, String),
+}
+
+/// A candidate's network.
+struct Light {
+    encoder: Encoder,
+    weights: Weights,
+}
+
+/// How a candidate answers the rows that it is judged on.
+struct Judged {
+    remedy: Remedy,
+    value: f64,
+    /// Per newest row; none for metrics that are no mean over rows.
+    losses: Option<Vec<f64>>,
+    /// The metric on the earlier rows.
+    history: Option<f64>,
+}
+
+/// The rows that candidates are judged on.
+struct Exam {
+    newest: Batch,
+    history: Option<Batch>,
+}
+
+/// The remedies that can be tried. One alone needs no trial.
+pub(crate) fn remedies(spec: &Spec, window: &Window, standing: Option<&Standing>) -> Vec<Remedy> {
+    let n_batches = window.batches.len();
+    let mut all = Vec::new();
+    for kind in &spec.train.remedies {
+        let one = Remedy { kind: *kind, newest: None };
+        match kind {
+            RemedyKind::Recalibrate => {
+                let can = spec.task != Task::Regression && standing.is_some_and(|standing| standing.network.is_some());
+                all.extend(can.then_some(one));
+            }
+            RemedyKind::All => all.push(one),
+            RemedyKind::Weighted | RemedyKind::Recent => {
+                let rows = |newest: usize| -> usize {
+                    window.batches[n_batches - newest..].iter().map(|batch| batch.train.n_rows()).sum()
+                };
+                let enough = |newest: &usize| *kind == RemedyKind::Weighted || rows(*newest) >= MIN_RECENT_ROWS;
+                let newest = NEWEST.into_iter().filter(|newest| *newest < n_batches).filter(enough);
+                all.extend(newest.map(|newest| Remedy { newest: Some(newest), ..one }));
+            }
+        }
+    }
+    all
+}
+
+impl Trying<'_> {
+    /// Tries the remedies. None where there are too few rows to judge them on, or none of the standing version's own.
+    pub(crate) fn run(&self, remedies: &[Remedy]) -> Result<Option<Trial>, Error> {
+        let earlier = self.window.earlier().iter().map(|batch| batch.part(self.spec, Share::Validation)).collect();
+        let exam = Exam {
+            newest: self.window.newest().part(self.spec, Share::Validation),
+            history: Batch::concat(earlier).filter(|rows| rows.n_rows() > 0),
+        };
+        if exam.newest.n_rows() < MIN_VALIDATION_ROWS {
+            return Ok(None);
+        }
+        let n_fits = remedies.len() + 1;
+        (self.next)(0, n_fits, "the standing version's own batches".to_owned());
+        let Some(base) = self.light(&self.standing.fit)? else { return Ok(None) };
+        let Some(standing) = self.judge(Remedy::ALL, &base, &exam)? else { return Ok(None) };
+        let mut candidates = Vec::new();
+        for (index, remedy) in remedies.iter().enumerate() {
+            (self.next)(index + 1, n_fits, remedy.words());
+            let light = match remedy.kind {
+                RemedyKind::Recalibrate => Some(self.recalibrated(&base, &self.window.newest().id)?),
+                _ => self.light(&remedy.fit(self.window))?,
+            };
+            if let Some(light) = light {
+                candidates.extend(self.judge(*remedy, &light, &exam)?);
+            }
+        }
+        Ok(decide(self.spec, &standing, &candidates, &exam))
+    }
+
+    /// A light fit; none without a row to fit on.
+    fn light(&self, fit: &Fit) -> Result<Option<Light>, Error> {
+        let Some(Lesson { rows, weights }) = self.window.lesson(self.spec, fit, Share::Fitted) else { return Ok(None) };
+        let train = &self.spec.train;
+        let members = train.members.min(TRIAL_MEMBERS);
+        let spec = self.spec.with_train(Train { kinds: vec![train.kinds[0]], members, ..train.clone() });
+        let encoder = Encoder::fit(&spec, &rows)?;
+        let rows = Rows { weights, ..Rows::of_batch(&spec, &encoder, &rows)? };
+        let bag = Bag { spec: &Arc::new(spec), encoder: &encoder, rows: &rows, over_budget: self.over_budget };
+        let light = Light { weights: fit_bag(bag, self.keeper)?.weights, encoder };
+        match &fit.recalibrated {
+            Some(batch) if self.window.batches.iter().any(|of_window| of_window.id == *batch) => {
+                Ok(Some(self.recalibrated(&light, batch)?))
+            }
+            _ => Ok(Some(light)),
+        }
+    }
+
+    /// The same network with a calibration fitted on a batch of the window.
+    fn recalibrated(&self, light: &Light, batch: &str) -> Result<Light, Error> {
+        let batch = self.window.batches.iter().find(|of_window| of_window.id == batch);
+        let rows = batch.unwrap_or_else(|| self.window.newest()).part(self.spec, Share::Fitted);
+        let weights = recalibrate(self.spec, &light.encoder, &light.weights, &rows)?;
+        Ok(Light { encoder: light.encoder.clone(), weights })
+    }
+
+    /// None where the metric is not defined on the newest rows.
+    fn judge(&self, remedy: Remedy, light: &Light, exam: &Exam) -> Result<Option<Judged>, Error> {
+        let (spec, metric) = (self.spec, self.spec.metric());
+        let predictor = Predictor::new(Arc::clone(spec), light.encoder.clone(), &light.weights)?;
+        let value = |rows: &Batch| Some(*evaluate(spec, &predictor.predict(rows), rows.target()?).get(&metric)?);
+        let Some(on_newest) = value(&exam.newest) else { return Ok(None) };
+        let target = exam.newest.target();
+        let losses = target.and_then(|target| row_losses(spec, metric, &predictor.predict(&exam.newest), target));
+        Ok(Some(Judged { remedy, value: on_newest, losses, history: exam.history.as_ref().and_then(value) }))
+    }
+}
+
+/// Names the winner; none without a candidate.
+fn decide(spec: &Spec, standing: &Judged, judged: &[Judged], exam: &Exam) -> Option<Trial> {
+    let (metric, allowed) = (spec.metric(), spec.promote.max_history_regression.limit());
+    let candidates: Vec<Candidate> = judged
+        .iter()
+        .map(|candidate| {
+            let gained = difference(standing, candidate);
+            let increase = standing.history.zip(candidate.history);
+            let increase = increase.map(|(before, after)| metric.relative_increase(before, after));
+            Candidate {
+                remedy: candidate.remedy,
+                value: candidate.value,
+                gain: gained.map(|(gain, _)| gain),
+                standard_error: gained.map(|(_, standard_error)| standard_error),
+                history_increase: increase,
+                keeps_history: increase.zip(allowed).is_none_or(|(increase, allowed)| increase <= allowed),
+            }
+        })
+        .collect();
+    let winner = winner(metric, judged, &candidates)?;
+    let reason = reason(metric, standing, &candidates, winner, exam.newest.n_rows());
+    Some(Trial {
+        metric,
+        validation_rows: exam.newest.n_rows(),
+        history_rows: exam.history.as_ref().map_or(0, Batch::n_rows),
+        allowed,
+        standing: standing.value,
+        candidates,
+        winner,
+        reason,
+    })
+}
+
+fn winner(metric: Metric, judged: &[Judged], candidates: &[Candidate]) -> Option<Remedy> {
+    let kept: Vec<&Judged> = judged
+        .iter()
+        .zip(candidates)
+        .filter(|(_, candidate)| candidate.keeps_history)
+        .map(|(judged, _)| judged)
+        .collect();
+    let by_loss = |a: &&Judged, b: &&Judged| metric.loss(a.value).total_cmp(&metric.loss(b.value));
+    let Some(best) = kept.iter().copied().min_by(by_loss) else {
+        // All forget too much: the one that forgets least may still be let through by hand.
+        let increase = |candidate: &&Candidate| candidate.history_increase.unwrap_or_default();
+        return Some(candidates.iter().min_by(|a, b| increase(a).total_cmp(&increase(b)))?.remedy);
+    };
+    let recalibrated = kept.iter().copied().find(|judged| judged.remedy.kind == RemedyKind::Recalibrate);
+    let is_enough = |recalibrated: &&Judged| match difference(recalibrated, best) {
+        Some((gain, standard_error)) => gain <= standard_error,
+        None => by_loss(recalibrated, &best) != Ordering::Greater,
+    };
+    Some(recalibrated.filter(is_enough).unwrap_or(best).remedy)
+}
+
+/// How much smaller the loss of `b` is than that of `a`, with the standard error of the paired difference.
+fn difference(a: &Judged, b: &Judged) -> Option<(f64, f64)> {
+    let (a, b) = (a.losses.as_ref()?, b.losses.as_ref()?);
+    let n = a.len() as f64;
+    let mean = a.iter().zip(b).map(|(a, b)| a - b).sum::<f64>() / n;
+    let squares: f64 = a.iter().zip(b).map(|(a, b)| (a - b - mean).powi(2)).sum();
+    (a.len() > 1).then(|| (mean, (squares / (n - 1.0) / n).sqrt()))
+}
+
+fn reason(metric: Metric, standing: &Judged, candidates: &[Candidate], winner: Remedy, n_rows: usize) -> String {
+    let told = candidates.iter().map(|candidate| {
+        let mut words = format!("{} for {}", text::number(candidate.value), candidate.remedy.words());
+        if candidate.remedy == winner {
+            words.push_str(", which was made");
+        } else if let (false, Some(increase)) = (candidate.keeps_history, candidate.history_increase) {
+            words.push_str(&format!(", which loses {} on history", text::percent(increase)));
+        }
+        words
+    });
+    let told: Vec<String> = told.collect();
+    format!(
+        "{} on {} train rows of the newest batch that no candidate learnt from: {}; {} for the standing version. Candidates \
+         were fitted in a lighter way.",
+        metric.label(),
+        text::count(n_rows as u64),
+        told.join("; "),
+        text::number(standing.value)
+    )
+}

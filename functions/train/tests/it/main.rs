@@ -1,0 +1,5 @@
+//! The function through its router.
+
+mod app;
+mod jobs;
+mod remedies;
