@@ -219,10 +219,10 @@ impl Trying<'_> {
         let Some(Lesson { rows, weights }) = self.window.lesson(self.spec, fit, Share::Fitted) else { return Ok(None) };
         let train = &self.spec.train;
         let members = train.members.min(TRIAL_MEMBERS);
-        let spec = self.spec.with_train(Train { kinds: vec![train.kinds[0]], members, ..train.clone() });
+        let spec = Arc::new(self.spec.with_train(Train { kinds: vec![train.kinds[0]], members, ..train.clone() }));
         let encoder = Encoder::fit(&spec, &rows)?;
         let rows = Rows { weights, ..Rows::of_batch(&spec, &encoder, &rows)? };
-        let bag = Bag { spec: &Arc::new(spec), encoder: &encoder, rows: &rows, over_budget: self.over_budget };
+        let bag = Bag { spec: &spec, encoder: &encoder, rows: &rows, over_budget: self.over_budget };
         let light = Light { weights: fit_bag(bag, self.keeper)?.weights, encoder };
         match &fit.recalibrated {
             Some(batch) if self.window.batches.iter().any(|of_window| of_window.id == *batch) => {

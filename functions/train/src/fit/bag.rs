@@ -12,9 +12,10 @@ use serde::Serialize;
 use spec::{MemberKind, Spec, Task};
 
 use super::blend::{by_log_loss, by_squared_error};
-use super::member::{self, FittedMember, Progress, Rows, Setup};
+use super::member::{self, FittedMember, Progress, Setup};
 use super::random::{Stream, stream};
 use super::readout::{class, readout};
+use super::rows::Rows;
 use super::{Error, Loss, Plan, Recipe, stack};
 
 /// Parts into which the rows fall; each member holds out one.
@@ -34,7 +35,7 @@ pub struct Bag<'a> {
     /// What encoded the rows.
     pub encoder: &'a Encoder,
     /// The rows to learn from.
-    pub rows: &'a Rows,
+    pub rows: &'a Rows<'a>,
     /// Asked before every step: whether the fit has run out of its budget.
     pub over_budget: &'a (dyn Fn() -> bool + Sync),
 }
@@ -239,7 +240,7 @@ fn held_out(bag: &Bag<'_>, folds: &[Vec<usize>], members: &[FittedMember]) -> Re
     for (index, member) in members.iter().enumerate() {
         let rows = &folds[index % folds.len()];
         let predictor = Predictor::new(Arc::clone(bag.spec), bag.encoder.clone(), &member.weights)?;
-        let answers = match predictor.predict_encoded(&bag.rows.encoded.select(rows)) {
+        let answers = match predictor.predict_encoded(&bag.rows.select(rows)) {
             Predictions::Numbers(numbers) => numbers.into_iter().map(|number| vec![number]).collect(),
             Predictions::Probabilities(probabilities) => {
                 probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>()

@@ -9,13 +9,12 @@ use burn::module::ParamGroup;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::prelude::*;
 use burn::tensor::TensorData;
-use features::{Encoded, Encoder, FeatureSlot};
+use features::FeatureSlot;
 use model::{Architecture, Member, Weights};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use spec::{Batch, Spec};
 
 use super::adamw::{BETA_1, BETA_2, EPSILON};
 use super::bend::{Bent, n_masks};
@@ -24,12 +23,15 @@ use super::first::{FirstLayer, Folded, Pace};
 use super::inputs::Inputs;
 use super::network::{Network, numbers};
 use super::random::{Stream, stream};
+use super::rows::Rows;
 use super::{Error, Loss, Recipe};
 
 /// Share of the steps in which the learning rate rises.
 const WARM_UP_SHARE: f64 = 0.05;
 /// Share of category codes that are replaced by the unknown level, so that it learns what to say of levels never seen.
 const UNKNOWN_SHARE: f64 = 0.01;
+/// Steps whose rows are made ready together.
+const BATCHES_TOGETHER: usize = 64;
 /// Rows per step when predicting.
 const PREDICT_ROWS: usize = 4096;
 
@@ -52,20 +54,6 @@ pub struct Setup<'a> {
     pub index: usize,
     /// Asked before every step: whether the fit has run out of its budget.
     pub over_budget: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// Encoded rows with what they teach.
-#[derive(Clone, Debug)]
-pub struct Rows {
-    /// Inputs.
-    pub encoded: Encoded,
-    /// Targets as [`features::TargetCode::encode`] gives them, as they are or, where there is only that, by their
-    /// logarithm. Shape `[n_rows]`, finite.
-    pub targets: Vec<f32>,
-    /// Targets by their logarithm, for members that learn it; none where there is only one scale. Shape `[n_rows]`.
-    pub log_targets: Option<Vec<f32>>,
-    /// How much each row counts, above 0; none where all count alike. Shape `[n_rows]`.
-    pub weights: Option<Vec<f32>>,
 }
 
 /// How far a fit has come, after an epoch.
@@ -104,7 +92,7 @@ pub struct FittedMember {
 /// Any of [`Error`].
 pub fn fit(
     setup: &Setup<'_>,
-    rows: &Rows,
+    rows: &Rows<'_>,
     train: &[usize],
     validation: &[usize],
     observer: &mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -144,30 +132,33 @@ pub fn fit(
     for epoch in 1..=epochs {
         order.shuffle(&mut shuffles);
         let mut loss_sum = 0.0;
-        for batch in order.chunks(batch_rows) {
-            if (setup.over_budget)() {
-                return Err(Error::OverBudget { epoch, epochs });
+        for together in order.chunks(batch_rows * BATCHES_TOGETHER) {
+            let part = rows.part(together);
+            for (batch, places) in together.chunks(batch_rows).zip(part.places.chunks(batch_rows)) {
+                if (setup.over_budget)() {
+                    return Err(Error::OverBudget { epoch, epochs });
+                }
+                let unknown = |code| if unknowns.random_bool(UNKNOWN_SHARE) { features::UNKNOWN } else { code };
+                let gathered = inputs.gather(&part.encoded, places, unknown);
+                let (targets, weights) = rows.of(batch, setup.member.log);
+                let folded = first_layer.folded();
+                let mask = masks.next(batch.len() * n_masks(setup.member));
+                let bent = Bent::new(setup.member, &folded.sums(&gathered), width, Some(mask));
+                let values = tensor(bent.values.clone(), batch.len(), &autodiff).require_grad();
+                let mut dropout = |shape: [usize; 2]| tensor(masks.next(shape[0] * shape[1]), shape[0], &autodiff);
+                let outputs = network.forward(setup.member, values.clone(), Some(&mut dropout));
+                let loss = setup.loss.mean(outputs, &targets, weights.as_deref(), smoothing, &autodiff);
+                loss_sum += f64::from(first(loss.clone())) * batch.len() as f64;
+                let gradients = loss.backward();
+                let of_values = values.grad(&gradients).map_or_else(Vec::new, |gradient| numbers(gradient.into_data()));
+                let of_sums = bent.gradient(setup.member, &of_values, width);
+                let rate = learning_rate * schedule(step, n_steps);
+                let gradients = GradientsParams::from_grads(gradients, &network);
+                network = optimizer.step(rate, network, gradients);
+                first_layer.step(&folded, &gathered, &of_sums, Pace { rate, decay, averaging, sparsity });
+                step += 1;
+                averaged = averaged.towards(&network.valid(), averaging as f32);
             }
-            let unknown = |code| if unknowns.random_bool(UNKNOWN_SHARE) { features::UNKNOWN } else { code };
-            let gathered = inputs.gather(&rows.encoded, batch, unknown);
-            let (targets, weights) = rows.of(batch, setup.member.log);
-            let folded = first_layer.folded();
-            let mask = masks.next(batch.len() * n_masks(setup.member));
-            let bent = Bent::new(setup.member, &folded.sums(&gathered), width, Some(mask));
-            let values = tensor(bent.values.clone(), batch.len(), &autodiff).require_grad();
-            let mut dropout = |shape: [usize; 2]| tensor(masks.next(shape[0] * shape[1]), shape[0], &autodiff);
-            let outputs = network.forward(setup.member, values.clone(), Some(&mut dropout));
-            let loss = setup.loss.mean(outputs, &targets, weights.as_deref(), smoothing, &autodiff);
-            loss_sum += f64::from(first(loss.clone())) * batch.len() as f64;
-            let gradients = loss.backward();
-            let of_values = values.grad(&gradients).map_or_else(Vec::new, |gradient| numbers(gradient.into_data()));
-            let of_sums = bent.gradient(setup.member, &of_values, width);
-            let rate = learning_rate * schedule(step, n_steps);
-            let gradients = GradientsParams::from_grads(gradients, &network);
-            network = optimizer.step(rate, network, gradients);
-            first_layer.step(&folded, &gathered, &of_sums, Pace { rate, decay, averaging, sparsity });
-            step += 1;
-            averaged = averaged.towards(&network.valid(), averaging as f32);
         }
         let folded = first_layer.averaged();
         let validation_loss = mean_loss((&folded, &averaged), &inputs, setup, rows, validation, &device);
@@ -191,56 +182,22 @@ pub fn fit(
     Ok(FittedMember { weights, curve, best_epoch })
 }
 
-impl Rows {
-    /// Encodes the rows of a batch, which all count alike.
-    ///
-    /// # Errors
-    /// [`features::Error::NoTarget`] for rows without one.
-    pub fn of_batch(spec: &Spec, encoder: &Encoder, batch: &Batch) -> Result<Self, features::Error> {
-        let target = batch.target().ok_or_else(|| features::Error::NoTarget { column: spec.target.column.clone() })?;
-        let code = encoder.target();
-        let targets = code.encode(target, code.is_log());
-        let log_targets = (code.has_log() && !code.is_log()).then(|| code.encode(target, true));
-        Ok(Self { encoded: encoder.encode(spec, batch), targets, log_targets, weights: None })
-    }
-
-    /// Number of rows.
-    pub fn n_rows(&self) -> usize {
-        self.targets.len()
-    }
-
-    /// How much some rows count; none where all count alike.
-    pub(crate) fn weights_of(&self, rows: &[usize]) -> Option<Vec<f32>> {
-        self.weights.as_ref().map(|weights| rows.iter().map(|row| weights[*row]).collect())
-    }
-
-    /// Targets on the scale that a member learns.
-    fn targets(&self, log: bool) -> &[f32] {
-        self.log_targets.as_ref().filter(|_| log).unwrap_or(&self.targets)
-    }
-
-    /// Targets and weights of some rows.
-    fn of(&self, rows: &[usize], log: bool) -> (Vec<f32>, Option<Vec<f32>>) {
-        let targets = self.targets(log);
-        (rows.iter().map(|row| targets[*row]).collect(), self.weights_of(rows))
-    }
-}
-
 /// Mean loss of rows without dropout and label smoothing; of a classification, with the calibration that fits these rows
 /// best: smoothing makes a network timid, which is mended after the fit and must not count against an epoch.
 fn mean_loss(
     (folded, network): (&Folded, &Network),
     inputs: &Inputs,
     setup: &Setup<'_>,
-    rows: &Rows,
+    rows: &Rows<'_>,
     chosen: &[usize],
     device: &Device,
 ) -> f64 {
     let mut outputs = Vec::with_capacity(chosen.len() * setup.architecture.n_outputs);
-    for part in chosen.chunks(PREDICT_ROWS) {
-        let gathered = inputs.gather(&rows.encoded, part, |code| code);
+    for chosen in chosen.chunks(PREDICT_ROWS) {
+        let part = rows.part(chosen);
+        let gathered = inputs.gather(&part.encoded, &part.places, |code| code);
         let bent = Bent::new(setup.member, &folded.sums(&gathered), folded.bias.len(), None);
-        let values = tensor(bent.values, part.len(), device);
+        let values = tensor(bent.values, chosen.len(), device);
         outputs.extend(numbers(network.forward(setup.member, values, None).into_data()));
     }
     let (targets, weights) = rows.of(chosen, setup.member.log);
@@ -304,6 +261,7 @@ mod tests {
 
     use super::*;
     use crate::fit::network::tests::{architecture, encoded, member};
+    use crate::fit::rows::Source;
 
     fn recipe() -> Recipe {
         Recipe {
@@ -325,7 +283,7 @@ mod tests {
     }
 
     /// Rows for a loss; the last fifth validates.
-    fn rows(loss: Loss, n_rows: usize) -> (Rows, Vec<usize>, Vec<usize>) {
+    fn rows(loss: Loss, n_rows: usize) -> (Rows<'static>, Vec<usize>, Vec<usize>) {
         let encoded = encoded(n_rows, 3, 1);
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let targets = (0..n_rows).map(|row| {
@@ -340,7 +298,8 @@ mod tests {
         });
         let targets = targets.collect();
         let train = n_rows * 4 / 5;
-        (Rows { encoded, targets, log_targets: None, weights: None }, (0..train).collect(), (train..n_rows).collect())
+        let inputs = Source::Encoded(encoded);
+        (Rows { inputs, targets, log_targets: None, weights: None }, (0..train).collect(), (train..n_rows).collect())
     }
 
     fn fitted(loss: Loss, index: usize, n_rows: usize) -> Result<FittedMember, Error> {
@@ -427,7 +386,7 @@ mod tests {
         let (rows, train, validation) = rows(Loss::SquaredError, 100);
         let bad = Rows { targets: [&[f32::NAN], &rows.targets[1..]].concat(), ..rows.clone() };
         let recipe = recipe();
-        let run = |over_budget: &(dyn Fn() -> bool + Sync), rows: &Rows, train: &[usize], stop: bool| {
+        let run = |over_budget: &(dyn Fn() -> bool + Sync), rows: &Rows<'_>, train: &[usize], stop: bool| {
             let setup = Setup {
                 architecture: &architecture,
                 member: &member,

@@ -16,11 +16,13 @@ mod network;
 mod random;
 mod readout;
 mod recipe;
+mod rows;
 mod stack;
 
 pub use bag::{Bag, Fitted, FittedKind, Keeper, MemberCurve, NoKeeper, fit_bag};
 pub use error::Error;
 pub use loss::Loss;
-pub use member::{FittedMember, Progress, Rows, Setup, fit};
+pub use member::{FittedMember, Progress, Setup, fit};
 pub use readout::recalibrate;
 pub use recipe::{Plan, Recipe};
+pub use rows::{Rows, Source};

@@ -26,9 +26,8 @@ pub fn recalibrate(spec: &Arc<Spec>, encoder: &Encoder, weights: &Weights, rows:
     let bare = Readout { blend: weights.readout().blend.clone(), ..Readout::default() };
     let weights = weights.clone().with_readout(bare.clone())?;
     let predictor = Predictor::new(Arc::clone(spec), encoder.clone(), &weights)?;
-    let rows = Rows::of_batch(spec, encoder, rows)?;
-    let predictions = predictor.predict_encoded(&rows.encoded);
-    let fitted = readout(spec, encoder.target(), &predictions, &rows.targets, None);
+    let targets = Rows::of_batch(spec, encoder, rows)?.targets;
+    let fitted = readout(spec, encoder.target(), &predictor.predict(rows), &targets, None);
     Ok(weights.with_readout(Readout { blend: bare.blend, ..fitted })?)
 }
 

@@ -1,0 +1,148 @@
+//! Rows to learn from.
+
+use std::borrow::Cow;
+
+use features::{Encoded, Encoder};
+use spec::{Batch, Spec};
+
+/// Encoded rows take more memory than the rows they are made from. Up to so many bytes they are kept; beyond, they are made
+/// whenever they are read, some at a time, which costs a sixth of a fit.
+const MAX_ENCODED_BYTES: usize = 256 << 20;
+
+/// Rows with what they teach.
+#[derive(Clone, Debug)]
+pub struct Rows<'a> {
+    /// Inputs.
+    pub inputs: Source<'a>,
+    /// Targets as [`features::TargetCode::encode`] gives them, as they are or, where there is only that, by their
+    /// logarithm. Shape `[n_rows]`, finite.
+    pub targets: Vec<f32>,
+    /// Targets by their logarithm, for members that learn it; none where there is only one scale. Shape `[n_rows]`.
+    pub log_targets: Option<Vec<f32>>,
+    /// How much each row counts, above 0; none where all count alike. Shape `[n_rows]`.
+    pub weights: Option<Vec<f32>>,
+}
+
+/// Where encoded rows come from.
+#[derive(Clone, Debug)]
+pub enum Source<'a> {
+    /// They are all there.
+    Encoded(Encoded),
+    /// They are encoded when they are read.
+    Stream {
+        /// Whose columns the rows have.
+        spec: &'a Spec,
+        /// What encodes them.
+        encoder: &'a Encoder,
+        /// The rows.
+        batch: &'a Batch,
+    },
+}
+
+/// Some encoded rows.
+pub(super) struct Part<'a> {
+    pub(super) encoded: Cow<'a, Encoded>,
+    /// Where in `encoded` each of the rows lies.
+    pub(super) places: Cow<'a, [usize]>,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of a batch, which all count alike.
+    ///
+    /// # Errors
+    /// [`features::Error::NoTarget`] for rows without one.
+    pub fn of_batch(spec: &'a Spec, encoder: &'a Encoder, batch: &'a Batch) -> Result<Self, features::Error> {
+        let layout = encoder.layout();
+        let n_numbers = layout.n_dense + layout.bins.len() + layout.cardinalities.len();
+        Self::of_batch_within(MAX_ENCODED_BYTES / (size_of::<f32>() * n_numbers.max(1)), spec, encoder, batch)
+    }
+
+    /// The rows of a batch, which are encoded at once if they are no more than `n_kept`.
+    fn of_batch_within(
+        n_kept: usize,
+        spec: &'a Spec,
+        encoder: &'a Encoder,
+        batch: &'a Batch,
+    ) -> Result<Self, features::Error> {
+        let target = batch.target().ok_or_else(|| features::Error::NoTarget { column: spec.target.column.clone() })?;
+        let code = encoder.target();
+        let targets = code.encode(target, code.is_log());
+        let log_targets = (code.has_log() && !code.is_log()).then(|| code.encode(target, true));
+        let inputs = match batch.n_rows() <= n_kept {
+            true => Source::Encoded(encoder.encode(spec, batch)),
+            false => Source::Stream { spec, encoder, batch },
+        };
+        Ok(Self { inputs, targets, log_targets, weights: None })
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// The rows at `rows`, encoded, in that order.
+    pub(super) fn select(&self, rows: &[usize]) -> Encoded {
+        match &self.inputs {
+            Source::Encoded(encoded) => encoded.select(rows),
+            Source::Stream { spec, encoder, batch } => encoder.encode(spec, &batch.select(rows)),
+        }
+    }
+
+    /// The rows at `rows`, encoded; without a copy where they are at hand.
+    pub(super) fn part<'b>(&'b self, rows: &'b [usize]) -> Part<'b> {
+        match &self.inputs {
+            Source::Encoded(encoded) => Part { encoded: Cow::Borrowed(encoded), places: Cow::Borrowed(rows) },
+            Source::Stream { .. } => {
+                Part { encoded: Cow::Owned(self.select(rows)), places: Cow::Owned((0..rows.len()).collect()) }
+            }
+        }
+    }
+
+    /// How much some rows count; none where all count alike.
+    pub(super) fn weights_of(&self, rows: &[usize]) -> Option<Vec<f32>> {
+        self.weights.as_ref().map(|weights| rows.iter().map(|row| weights[*row]).collect())
+    }
+
+    /// Targets on the scale that a member learns.
+    pub(super) fn targets(&self, log: bool) -> &[f32] {
+        self.log_targets.as_ref().filter(|_| log).unwrap_or(&self.targets)
+    }
+
+    /// Targets and weights of some rows.
+    pub(super) fn of(&self, rows: &[usize], log: bool) -> (Vec<f32>, Option<Vec<f32>>) {
+        let targets = self.targets(log);
+        (rows.iter().map(|row| targets[*row]).collect(), self.weights_of(rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use spec::{BatchBuilder, Kind, Value};
+
+    use super::*;
+    use crate::fit::{Bag, NoKeeper, fit_bag};
+
+    #[test]
+    fn rows_encoded_when_read_teach_the_same() {
+        let text = "name: e\ntask: binary\ntarget: {column: y, classes: [a, b]}\ncolumns: {x: {kind: number}, c: {kind: \
+                    category}}\ntrain: {kinds: [coarse], members: 2, hidden: 8, epochs: 2}\n";
+        let spec = Arc::new(Spec::parse(text).unwrap());
+        let mut rows = BatchBuilder::new([Kind::Number, Kind::Category], Some(Kind::Category), false);
+        let level = |text: &str| Value::Level(text.to_owned());
+        for row in 0..300_usize {
+            let (x, c) = (row as f64 * 0.01, ["p", "q", "r"][row % 3]);
+            rows.push(&[Value::Number(x), level(c)], &level(if row % 7 < 3 { "a" } else { "b" }), f64::NAN);
+        }
+        let batch = rows.finish();
+        let encoder = Encoder::fit(&spec, &batch).unwrap();
+        let [kept, streamed] = [300, 299].map(|n_kept| Rows::of_batch_within(n_kept, &spec, &encoder, &batch).unwrap());
+        assert!(matches!(kept.inputs, Source::Encoded(_)) && matches!(streamed.inputs, Source::Stream { .. }));
+        let fitted = |rows: &Rows<'_>| {
+            let bag = Bag { spec: &spec, encoder: &encoder, rows, over_budget: &|| false };
+            fit_bag(bag, &NoKeeper).unwrap().weights.to_bytes().unwrap()
+        };
+        assert_eq!(fitted(&kept), fitted(&streamed));
+    }
+}
