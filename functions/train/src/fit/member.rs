@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use spec::{Batch, Spec};
 
 use super::calibrate::calibrated_log_loss;
+use super::device::device;
 use super::inputs::Inputs;
 use super::network::{Network, numbers};
 use super::random::{Stream, stream};
@@ -117,7 +118,7 @@ pub fn fit(
     }
     let Recipe { epochs, batch_rows, learning_rate, .. } = *setup.recipe;
     let smoothing = setup.recipe.label_smoothing as f32;
-    let device = Device::flex();
+    let device = device();
     let autodiff = device.clone().autodiff();
     let inputs = Inputs::new(setup.architecture, setup.member);
     let inputs = if setup.recipe.sparsity > 0.0 { inputs.gated(setup.slots) } else { inputs };

@@ -5,6 +5,7 @@
 mod bag;
 mod blend;
 mod calibrate;
+mod device;
 mod error;
 mod inputs;
 mod loss;
