@@ -1,7 +1,7 @@
 //! From a window of batches to a published version.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use registry::{Part, Registry, VersionId};
 use serde::Serialize;
 use serde_json::{Value, json};
-use spec::{Batch, ColumnData, Metric, Spec};
+use spec::{Batch, ClassWeight, ColumnData, Metric, Spec};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -23,8 +23,11 @@ use crate::Error;
 use crate::evidence::{BatchRows, Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
 use crate::fit::{self, Bag, FittedKind, FittedMember, Keeper, Progress, Rows, fit_bag};
 use crate::job::Task;
+use crate::search::{Measured, Search, TrialKeeper};
 
-/// Share of a job that reading and encoding takes, before the first epoch.
+/// Shares of a job at which a search and then encoding begin, and what reading and encoding take, before the first epoch.
+const SEARCHING: f64 = 0.01;
+const ENCODING: f64 = 0.02;
 const PREPARED: f64 = 0.1;
 
 /// Share of a job at which the fit has ended.
@@ -53,8 +56,7 @@ pub(crate) async fn make_challenger(
         spec: Arc::clone(&spec),
         interrupted: Box::new(interrupted),
         steps,
-        began: Instant::now(),
-        shares: Mutex::new(vec![0.0; spec.train.kinds.len() * spec.train.members]),
+        shares: Mutex::default(),
     };
     let fitted = tokio::task::spawn_blocking(move || fitter.challenger(&rows))
         .await
@@ -109,7 +111,18 @@ struct Challenger {
 struct Metrics {
     holdout: Holdout,
     rows: RowCounts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Searched>,
     kinds: Vec<FittedKind>,
+}
+
+/// What a search came to.
+#[derive(Serialize)]
+struct Searched {
+    /// Trials that it completed; a search of so many finds the same, however the number came about.
+    trials: usize,
+    /// The one whose settings were followed; 0 are the defaults.
+    chosen: usize,
 }
 
 /// Metrics on rows that nothing was fitted on.
@@ -136,7 +149,6 @@ struct Fitter {
     spec: Arc<Spec>,
     interrupted: Box<dyn Fn() -> bool + Send + Sync>,
     steps: Steps,
-    began: Instant,
     /// How far each member is, 0 to 1.
     shares: Mutex<Vec<f64>>,
 }
@@ -147,12 +159,17 @@ type Checkpoint = (usize, Vec<Progress>);
 impl Fitter {
     fn challenger(&self, rows: &Window) -> Result<Challenger, Error> {
         let spec = &self.spec;
-        self.step(0.02, format!("encoding {} train rows", rows.train.n_rows()));
-        let encoder = Encoder::fit(spec, &rows.train)?;
-        let train = Rows::of_batch(spec, &encoder, &rows.train)?;
+        let search = Search::of(spec, &rows.train, self)?;
+        let settled = search.as_ref().map_or_else(|| Arc::clone(spec), |search| search.settled(spec));
+        let began = Instant::now();
+        self.step(ENCODING, format!("encoding {} train rows", rows.train.n_rows()));
+        let teaching = fit::teaching(&rows.train);
+        let encoder = Encoder::fit(&settled, &teaching)?;
+        let train = Rows::of_batch(&settled, &encoder, &teaching)?;
         let budget = Duration::from_secs(spec.train.budget_s);
-        let over_budget = || self.began.elapsed() > budget;
-        let bag = Bag { spec, encoder: &encoder, rows: &train, over_budget: &over_budget };
+        let over_budget = || began.elapsed() > budget;
+        let bag = Bag { spec: &settled, encoder: &encoder, rows: &train, over_budget: &over_budget };
+        *self.shares() = vec![0.0; settled.train.kinds.len() * settled.train.members];
         let fitted = fit_bag(bag, self)?;
 
         self.step(FITTED, "measuring on the hold-out".to_owned());
@@ -169,6 +186,7 @@ impl Fitter {
                 new_holdout: rows.new_holdout.n_rows(),
                 history_holdout: rows.history_holdout.as_ref().map_or(0, Batch::n_rows),
             },
+            search: search.as_ref().map(|search| Searched { trials: search.trials.len(), chosen: search.chosen }),
             kinds: fitted.kinds,
         };
         let metrics_bytes = serde_json::to_vec_pretty(&metrics).expect("metrics are finite numbers under text keys");
@@ -181,7 +199,8 @@ impl Fitter {
             (Part::Background, Bytes::from(serving::background_to_bytes(spec, &background))),
             (Part::Metrics, Bytes::from(metrics_bytes)),
         ];
-        parts.extend(self.evidence(&predictor, rows, &background, &metrics)?);
+        parts.extend(search.as_ref().map(|search| (Part::Search, Bytes::from(search.to_bytes()))));
+        parts.extend(self.evidence(&predictor, rows, &background, &metrics, search)?);
         Ok(Challenger { parts, metrics })
     }
 
@@ -192,6 +211,7 @@ impl Fitter {
         rows: &Window,
         background: &Batch,
         metrics: &Metrics,
+        search: Option<Search>,
     ) -> Result<Vec<(Part, Bytes)>, Error> {
         let history = rows.history_holdout.clone().into_iter();
         let holdout = Batch::concat(history.chain([rows.new_holdout.clone()]).collect());
@@ -222,6 +242,18 @@ impl Fitter {
             );
             recipe.push((kind.to_string(), text));
         }
+        recipe.extend(train.weight.iter().map(|column| ("weight of a row".to_owned(), column.clone())));
+        if let Some(class_weight) = &train.class_weight {
+            let text = match class_weight {
+                ClassWeight::Balanced(_) => "all classes alike".to_owned(),
+                ClassWeight::Of(of_classes) => {
+                    let weights = of_classes.iter().map(|(class, weight)| format!("{class} {weight}"));
+                    weights.collect::<Vec<_>>().join(", ")
+                }
+            };
+            let text = format!("{text} while learning; probabilities are those of the data");
+            recipe.push(("weight of a class".to_owned(), text));
+        }
         recipe.push((
             "multiply-adds a row after the first layer".to_owned(),
             predictor.network().architecture().multiply_adds().to_string(),
@@ -232,6 +264,7 @@ impl Fitter {
             interval: coverage_of(predictor, holdout),
             batches: rows.batches.clone(),
             recipe: recipe.into_iter().collect(),
+            search,
             ..Facts::default()
         };
         let evidence = Evidence::of(&Inputs {
@@ -267,10 +300,14 @@ impl Fitter {
     }
 
     fn share(&self, member: usize, share: f64, message: String) {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = self.shares();
         shares[member] = share;
         let mean = shares.iter().sum::<f64>() / shares.len() as f64;
         self.step(PREPARED + (FITTED - PREPARED) * mean, message);
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Vec<f64>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step(&self, fraction: f64, message: String) {
@@ -321,6 +358,26 @@ impl Keeper for Fitter {
     }
 }
 
+/// Measured trials are checkpoints of the job, too.
+impl TrialKeeper for Fitter {
+    fn find(&self, trial: usize, fold: usize) -> Result<Option<Measured>, Error> {
+        let name = trial_name(trial, fold);
+        let read = self.registry.checkpoint(&self.job, &name);
+        // A damaged checkpoint costs a fit, not the job.
+        Ok(self.runtime.block_on(read)?.and_then(|measured| serde_json::from_slice(&measured).ok()))
+    }
+
+    fn keep(&self, trial: usize, fold: usize, measured: &Measured) -> Result<(), Error> {
+        let line = serde_json::to_vec(measured).expect("a measurement is a finite number or text");
+        Ok(self.runtime.block_on(self.registry.put_checkpoint(&self.job, &trial_name(trial, fold), line))?)
+    }
+
+    fn hear(&self, trial: usize, fold: usize) -> ControlFlow<()> {
+        self.step(SEARCHING, format!("searching for settings: trial {trial}, fold {}", fold + 1));
+        if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
 /// What becomes of a regression's intervals on rows that nothing was fitted on.
 fn coverage_of(predictor: &Predictor, rows: &Batch) -> Option<Coverage> {
     let level = predictor.readout().interval.as_ref()?.level;
@@ -332,6 +389,10 @@ fn coverage_of(predictor: &Predictor, rows: &Batch) -> Option<Coverage> {
 
 fn checkpoint_names(member: usize) -> (String, String) {
     (format!("member-{member}.safetensors"), format!("member-{member}.json"))
+}
+
+fn trial_name(trial: usize, fold: usize) -> String {
+    format!("trial-{trial}-fold-{fold}.json")
 }
 
 fn evaluate(predictor: &Predictor, rows: &Batch) -> IndexMap<Metric, f64> {

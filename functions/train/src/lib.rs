@@ -5,8 +5,10 @@ mod error;
 pub mod evaluate;
 pub mod evidence;
 pub mod fit;
+mod folds;
 mod job;
 mod routes;
+pub mod search;
 mod worker;
 
 use std::sync::Arc;

@@ -22,6 +22,7 @@ use super::device::device;
 use super::inputs::Inputs;
 use super::network::{Network, numbers};
 use super::random::{Stream, stream};
+use super::weights::{class_weights, relative};
 use super::{Error, Loss, Recipe};
 
 /// Rates of change of AdamW's moments.
@@ -67,6 +68,11 @@ pub struct Rows {
     pub log_targets: Option<Vec<f32>>,
     /// How much each row counts, above 0; none where all count alike. Shape `[n_rows]`.
     pub weights: Option<Vec<f32>>,
+    /// How much more the rows of each class count while members learn, above 0, in the order of coded targets; none where
+    /// all classes count alike. Shape `[n_classes]`.
+    pub class_weights: Option<Vec<f32>>,
+    /// When each row is from, in any unit, NaN where that is not known; none where rows have no order. Shape `[n_rows]`.
+    pub time: Option<Vec<f64>>,
 }
 
 /// How far a fit has come, after an epoch.
@@ -184,7 +190,8 @@ pub fn fit(
 }
 
 impl Rows {
-    /// Encodes the rows of a batch, which all count alike.
+    /// Encodes the rows of a batch, with its weights so that their mean is 1. Rows without any weight, which cannot teach,
+    /// must not be there ([`teaching`]).
     ///
     /// # Errors
     /// [`features::Error::NoTarget`] for rows without one.
@@ -193,7 +200,10 @@ impl Rows {
         let code = encoder.target();
         let targets = code.encode(target, code.is_log());
         let log_targets = (code.has_log() && !code.is_log()).then(|| code.encode(target, true));
-        Ok(Self { encoded: encoder.encode(spec, batch), targets, log_targets, weights: None })
+        let weights = batch.weight().map(relative);
+        let class_weights = class_weights(spec, code, &targets, weights.as_deref());
+        let time = batch.time().map(<[f64]>::to_vec);
+        Ok(Self { encoded: encoder.encode(spec, batch), targets, log_targets, weights, class_weights, time })
     }
 
     /// Number of rows.
@@ -211,10 +221,14 @@ impl Rows {
         self.log_targets.as_ref().filter(|_| log).unwrap_or(&self.targets)
     }
 
-    /// Targets and weights of some rows.
+    /// Targets of some rows, and how much each teaches: by its weight and its class's.
     fn of(&self, rows: &[usize], log: bool) -> (Vec<f32>, Option<Vec<f32>>) {
-        let targets = self.targets(log);
-        (rows.iter().map(|row| targets[*row]).collect(), self.weights_of(rows))
+        let targets: Vec<f32> = rows.iter().map(|row| self.targets(log)[*row]).collect();
+        let weights = self.weights_of(rows);
+        let Some(of_classes) = &self.class_weights else { return (targets, weights) };
+        let mut weights = weights.unwrap_or_else(|| vec![1.0; rows.len()]);
+        weights.iter_mut().zip(&targets).for_each(|(weight, class)| *weight *= of_classes[*class as usize]);
+        (targets, Some(weights))
     }
 }
 
@@ -233,7 +247,8 @@ fn mean_loss(
         let gathered = inputs.gather(&rows.encoded, part, |code| code, device);
         outputs.extend(numbers(network.forward(setup.member, gathered, None).into_data()));
     }
-    let (targets, weights) = rows.of(chosen, setup.member.log);
+    let targets: Vec<f32> = chosen.iter().map(|row| rows.targets(setup.member.log)[*row]).collect();
+    let weights = rows.weights_of(chosen);
     match setup.loss {
         Loss::BinaryCrossEntropy | Loss::CrossEntropy => {
             calibrated_log_loss(&outputs, setup.architecture.n_outputs, &targets, weights.as_deref())
@@ -325,7 +340,11 @@ mod tests {
         });
         let targets = targets.collect();
         let train = n_rows * 4 / 5;
-        (Rows { encoded, targets, log_targets: None, weights: None }, (0..train).collect(), (train..n_rows).collect())
+        (
+            Rows { encoded, targets, log_targets: None, weights: None, class_weights: None, time: None },
+            (0..train).collect(),
+            (train..n_rows).collect(),
+        )
     }
 
     fn fitted(loss: Loss, index: usize, n_rows: usize) -> Result<FittedMember, Error> {

@@ -13,11 +13,15 @@ mod member;
 mod network;
 mod random;
 mod recipe;
+mod weights;
 
-pub use bag::{Bag, Fitted, FittedKind, Keeper, MemberCurve, NoKeeper, fit_bag};
+pub use bag::{Bag, Fitted, FittedKind, Keeper, MemberCurve, NoKeeper, fit_bag, fit_trial};
 pub use error::Error;
 pub use inputs::{Gathered, Inputs};
 pub use loss::Loss;
 pub use member::{FittedMember, Progress, Rows, Setup, fit};
 pub use network::Network;
+pub(crate) use random::{Stream, stream};
 pub use recipe::{Plan, Recipe};
+pub(crate) use recipe::{batch_rows, epochs};
+pub use weights::teaching;

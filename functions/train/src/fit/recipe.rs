@@ -106,7 +106,7 @@ impl Plan {
 
 /// Rows per step: small for few rows, which need their steps; large for many, where a step costs least per row. A
 /// regression, whose errors say more than a class's, gets half.
-fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
+pub(crate) fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
     let rows = match n_rows {
         0..1_000 => 64,
         1_000..2_000 => 128,
@@ -118,7 +118,7 @@ fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
 }
 
 /// Epochs for so many rows: enough steps, and no more rows than a member has time for.
-fn epochs(n_rows: usize, batch_rows: usize) -> usize {
+pub(crate) fn epochs(n_rows: usize, batch_rows: usize) -> usize {
     let n_rows = n_rows.max(1);
     let for_steps = MIN_STEPS.div_ceil(n_rows.div_ceil(batch_rows)).max(FEW_ROWS_EPOCHS);
     let affordable = (ROWS_PER_FIT / n_rows).max(MANY_ROWS_EPOCHS);
