@@ -245,6 +245,14 @@ pub(crate) async fn new_spec(arguments: &[&str]) -> Result<String, String> {
     if output.status.success() { Ok(said) } else { Err(said) }
 }
 
+/// `ebb` with these arguments, which ends by itself: what it says on standard output and on standard error, or the latter
+/// as an error.
+pub(crate) async fn measured(arguments: &[&str]) -> Result<(String, String), String> {
+    let output = timeout(TURN, command().args(arguments).output()).await.unwrap().unwrap();
+    let [out, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    if output.status.success() { Ok((out, said)) } else { Err(said) }
+}
+
 /// What a route answered.
 #[derive(Debug)]
 pub(crate) struct Answer {

@@ -11,6 +11,7 @@ mod first_spec;
 mod harness;
 mod kills;
 mod losses;
+mod measuring;
 mod records;
 mod reference;
 mod sequence;

@@ -10,12 +10,10 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use fault::{Fault, FieldError, Kind};
 use indexmap::IndexMap;
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use spec::{Batch, Metric, Spec};
-use train::evaluate::{Estimate, cross_validate};
+use train::evaluate::{Estimate, Fold, cross_validate};
+use train::evidence::{Warning, leakage};
 
 use crate::files::format_of;
 
@@ -27,9 +25,13 @@ pub struct Args {
     /// CSV, Parquet or JSON file with the rows, as the spec's source would send them.
     #[arg(long)]
     pub data: PathBuf,
-    /// How many folds to draw, or a CSV file with the columns `row` (from 0) and `fold`.
+    /// How many folds to make, or a CSV file with the columns `row` (from 0) and `fold`. Folds are drawn from the spec's
+    /// seed; where the spec names a `time`, each is fitted on the past and measured on what comes next.
     #[arg(long, default_value = "5")]
     pub folds: String,
+    /// Draw the folds even where the spec names a `time`.
+    #[arg(long)]
+    pub shuffled: bool,
     /// An earlier `--json` answer to compare with, fold by fold.
     #[arg(long)]
     pub baseline: Option<PathBuf>,
@@ -50,6 +52,9 @@ pub struct Answer {
     /// With a baseline: this less the baseline, for the metrics that both have on equally many folds.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub difference: IndexMap<Metric, Estimate>,
+    /// Columns that a person should look at before the figures are trusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// Why nothing could be evaluated.
@@ -99,6 +104,12 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// A search has nothing to choose.
+    #[error("{} says every setting of a fit: leave one such as `hidden` or `dropout` out", path.display())]
+    NothingOpen {
+        /// The spec's file.
+        path: PathBuf,
+    },
     /// A model could not be fitted.
     #[error(transparent)]
     Train(#[from] train::Error),
@@ -111,7 +122,7 @@ impl Fault for Error {
             Error::Read { .. } => Kind::Internal,
             Error::Spec { source, .. } => source.kind(),
             Error::Rows { source, .. } => source.kind(),
-            Error::Folds { .. } | Error::Baseline { .. } => Kind::Invalid,
+            Error::Folds { .. } | Error::Baseline { .. } | Error::NothingOpen { .. } => Kind::Invalid,
             Error::Train(error) => error.kind(),
         }
     }
@@ -147,27 +158,44 @@ pub fn run(args: &Args) -> Result<(), Error> {
 }
 
 fn evaluate(args: &Args, baseline: Option<&Answer>) -> Result<Answer, Error> {
-    let text = String::from_utf8_lossy(&read(&args.spec)?).into_owned();
-    let spec = Spec::parse(&text).map_err(|source| Error::Spec { path: args.spec.clone(), source })?;
-    let spec = Arc::new(spec);
-    let bytes = read(&args.data)?;
-    let rows = dataset::read(&spec, &bytes, format_of(&args.data, &bytes))
-        .map_err(|source| Error::Rows { path: args.data.clone(), source })?;
-    if let Some(first) = rows.quarantined.first() {
-        let reasons: Vec<String> = first.reasons.iter().map(ToString::to_string).collect();
-        let n = rows.quarantined.len();
-        eprintln!("{n} rows do not fit the spec and are left out, the first because of {}", reasons.join("; "));
-    }
+    let Rows { spec, read: rows } = Rows::read(&args.spec, &args.data)?;
     let kept = kept_rows(rows.n_source_rows, rows.quarantined.iter().map(|row| row.row));
-    let folds = folds(&args.folds, &kept, &spec)?;
-    let n_folds = folds.iter().max().map_or(0, |last| last + 1);
+    let folds = folds(args, &kept, &spec, &rows.batch)?;
+    let warnings = leakage(&spec, &rows.batch, spec.train.seed).warnings;
+    for Warning { column, reason, .. } in &warnings {
+        eprintln!("look at `{column}`: {reason}");
+    }
+    let n_folds = folds.len();
     let began = Instant::now();
     let mut observer = |done: usize| eprintln!("fold {done} of {n_folds}: {:.1} s", began.elapsed().as_secs_f64());
     let batch: &Batch = &rows.batch;
     let evaluation = cross_validate(&spec, batch, &folds, &mut observer)?;
     let seconds = began.elapsed().as_secs_f64();
     let difference = baseline.map(|baseline| difference(&evaluation.metrics, &baseline.metrics)).unwrap_or_default();
-    Ok(Answer { rows: evaluation.rows, metrics: evaluation.metrics, seconds, difference })
+    Ok(Answer { rows: evaluation.rows, metrics: evaluation.metrics, seconds, difference, warnings })
+}
+
+/// A spec, and a file's rows as it reads them.
+pub(crate) struct Rows {
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) read: dataset::Read,
+}
+
+impl Rows {
+    /// Reads both, and says on standard error which rows do not fit.
+    pub(crate) fn read(spec_path: &Path, data: &Path) -> Result<Self, Error> {
+        let text = String::from_utf8_lossy(&read(spec_path)?).into_owned();
+        let spec = Spec::parse(&text).map_err(|source| Error::Spec { path: spec_path.to_owned(), source })?;
+        let bytes = read(data)?;
+        let read = dataset::read(&spec, &bytes, format_of(data, &bytes))
+            .map_err(|source| Error::Rows { path: data.to_owned(), source })?;
+        if let Some(first) = read.quarantined.first() {
+            let reasons: Vec<String> = first.reasons.iter().map(ToString::to_string).collect();
+            let n = read.quarantined.len();
+            eprintln!("{n} rows do not fit the spec and are left out, the first because of {}", reasons.join("; "));
+        }
+        Ok(Self { spec: Arc::new(spec), read })
+    }
 }
 
 /// The rows of the file that fit the spec, by their index there.
@@ -176,16 +204,19 @@ fn kept_rows(n_rows: u64, quarantined: impl Iterator<Item = u64>) -> Vec<u64> {
     (0..n_rows).filter(|row| !quarantined.contains(row)).collect()
 }
 
-/// The fold of each kept row: drawn from the spec's seed, or read from a file.
-fn folds(text: &str, kept: &[u64], spec: &Spec) -> Result<Vec<usize>, Error> {
+/// Folds of the kept rows: by time or drawn from the spec's seed, or read from a file.
+fn folds(args: &Args, kept: &[u64], spec: &Spec, rows: &Batch) -> Result<Vec<Fold>, Error> {
+    let (text, seed) = (args.folds.as_str(), spec.train.seed);
     let refused = |reason: String| Error::Folds { text: text.to_owned(), reason };
     if let Ok(n_folds) = text.parse::<usize>() {
         if n_folds < 2 || n_folds > kept.len() {
             return Err(refused(format!("write 2 to {} folds, or a file", kept.len())));
         }
-        let mut folds: Vec<usize> = (0..kept.len()).map(|row| row % n_folds).collect();
-        folds.shuffle(&mut ChaCha8Rng::seed_from_u64(spec.train.seed));
-        return Ok(folds);
+        return Ok(if args.shuffled {
+            Fold::shuffled(kept.len(), n_folds, seed)
+        } else {
+            Fold::of(rows, n_folds, seed)
+        });
     }
     #[derive(Deserialize)]
     struct Line {
@@ -207,7 +238,7 @@ fn folds(text: &str, kept: &[u64], spec: &Spec) -> Result<Vec<usize>, Error> {
     match (0..n_folds).find(|fold| !folds.contains(fold)) {
         Some(empty) => Err(refused(format!("fold {empty} has no row; folds are counted from 0"))),
         None if n_folds < 2 => Err(refused("there are fewer than two".to_owned())),
-        None => Ok(folds),
+        None => Ok(Fold::assigned(&folds)),
     }
 }
 

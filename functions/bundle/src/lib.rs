@@ -6,6 +6,7 @@ pub mod evaluate;
 mod files;
 pub mod new;
 pub mod run;
+pub mod search;
 pub mod source;
 pub mod up;
 
@@ -31,6 +32,8 @@ pub enum Command {
     New(new::Args),
     /// Tell how good a spec's models are on a file, by cross-validation
     Evaluate(evaluate::Args),
+    /// Try settings of a fit on a file, and tell which do better than the defaults
+    Search(search::Args),
     /// Simulate a data source
     Source(source::Args),
     /// Play the whole loop on simulated and on real data, and keep serving

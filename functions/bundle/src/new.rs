@@ -142,6 +142,11 @@ fn summary(text: &str, bytes: &[u8], format: Format, args: &Args) -> Result<Stri
         let n = counted(read.quarantined.len());
         lines += &format!("\n{n} rows do not fit it, the first because of {}", reasons.join("; "));
     }
+    if let spec::Drop::Reasons(reasons) = &spec.drop {
+        for (name, reason) in reasons {
+            lines += &format!("\nleft out: `{}`, {reason}", shortened(name));
+        }
+    }
     if let Some(path) = &args.out {
         lines += &format!("\nwritten to {}: read it, every line is a guess", path.display());
     }

@@ -1,7 +1,7 @@
 //! From a window of batches to a published version.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use registry::{Part, Registry, VersionId};
 use serde::Serialize;
 use serde_json::{Value, json};
-use spec::{Batch, ColumnData, Metric, RemedyKind, Spec};
+use spec::{Batch, ClassWeight, ColumnData, Metric, RemedyKind, Spec};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -24,7 +24,8 @@ use crate::evidence::{Coverage, Curve, Evidence, Facts, Inputs, coverage, data_c
 use crate::fit::{self, Bag, Fitted, FittedKind, FittedMember, Keeper, Progress, Rows, fit_bag, recalibrate};
 use crate::job::Task;
 use crate::remedy::{Remedy, Trial, Trying, remedies};
-use crate::window::{Fit, Lesson, Share, Standing, Window};
+use crate::search::{Measured, Search, TrialKeeper};
+use crate::window::{Fit, Share, Standing, Window};
 
 /// Share of a job at which the trial of remedies has ended.
 const TRIED: f64 = 0.2;
@@ -60,7 +61,7 @@ pub(crate) async fn make_challenger(
         interrupted: Box::new(interrupted),
         steps,
         began: Instant::now(),
-        shares: Mutex::new(vec![0.0; spec.train.kinds.len() * spec.train.members]),
+        shares: Mutex::default(),
     };
     let fitted = tokio::task::spawn_blocking(move || fitter.challenger(&window, standing.as_ref()))
         .await
@@ -100,6 +101,8 @@ struct Made {
     weights: Weights,
     /// The kinds that were fitted; none of a recalibrated network.
     kinds: Vec<FittedKind>,
+    /// None where the spec asks for none, and of a recalibrated network.
+    search: Option<Search>,
     fit: Fit,
     /// The rows that it learnt from last: all of its fit's, or those of its calibration.
     learnt: Batch,
@@ -110,7 +113,18 @@ struct Made {
 struct Metrics {
     holdout: Holdout,
     rows: RowCounts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Searched>,
     kinds: Vec<FittedKind>,
+}
+
+/// What a search came to.
+#[derive(Serialize)]
+struct Searched {
+    /// Trials that it completed; a search of so many finds the same, however the number came about.
+    trials: usize,
+    /// The one whose settings were followed; 0 are the defaults.
+    chosen: usize,
 }
 
 /// Metrics on rows that nothing was fitted on.
@@ -149,13 +163,20 @@ impl Fitter {
     fn challenger(&self, window: &Window, standing: Option<&Standing>) -> Result<Challenger, Error> {
         let spec = &self.spec;
         let (remedy, trial) = self.choose(window, standing)?;
-        let Made { encoder, weights, kinds, fit, learnt } = match (remedy.kind, standing) {
+        let Made { encoder, weights, kinds, search, fit, learnt } = match (remedy.kind, standing) {
             (RemedyKind::Recalibrate, Some(Standing { network: Some((encoder, weights)), fit, .. })) => {
                 let newest = window.newest();
                 self.step(FITTED, format!("calibrating the standing version on {} rows", newest.train.n_rows()));
                 let weights = recalibrate(spec, encoder, weights, &newest.train)?;
                 let fit = Fit { recalibrated: Some(newest.id.clone()), ..fit.clone() };
-                Made { encoder: encoder.clone(), weights, kinds: Vec::new(), fit, learnt: newest.train.clone() }
+                Made {
+                    encoder: encoder.clone(),
+                    weights,
+                    kinds: Vec::new(),
+                    search: None,
+                    fit,
+                    learnt: newest.train.clone(),
+                }
             }
             _ => self.fit(window, remedy)?,
         };
@@ -175,6 +196,7 @@ impl Fitter {
                 new_holdout: window.newest().holdout.n_rows(),
                 history_holdout: history_holdout.as_ref().map_or(0, Batch::n_rows),
             },
+            search: search.as_ref().map(|search| Searched { trials: search.trials.len(), chosen: search.chosen }),
             kinds,
         };
         let metrics_bytes = serde_json::to_vec_pretty(&metrics).expect("metrics are finite numbers under text keys");
@@ -187,11 +209,13 @@ impl Fitter {
             (Part::Background, Bytes::from(serving::background_to_bytes(spec, &background))),
             (Part::Metrics, Bytes::from(metrics_bytes)),
         ];
+        parts.extend(search.as_ref().map(|search| (Part::Search, Bytes::from(search.to_bytes()))));
         let holdout = history_holdout.into_iter().chain([window.newest().holdout.clone()]);
         let facts = Facts {
             threshold: predictor.readout().threshold.unwrap_or(0.5),
             batches: window.counts(),
             recipe: self.recipe(&predictor, &metrics.kinds, &fit),
+            search,
             trial: trial.clone(),
             interval: None,
         };
@@ -209,7 +233,7 @@ impl Fitter {
         let (Some(standing), [_, _, ..], [_, ..]) = (standing, remedies.as_slice(), window.earlier()) else {
             return Ok((first, None));
         };
-        let over_budget = || self.over_budget();
+        let over_budget = || self.began.elapsed() > self.budget();
         let next = |index: usize, n_fits: usize, what: String| {
             self.step(TRIED * index as f64 / n_fits as f64, format!("trial {} of {n_fits}: {what}", index + 1));
         };
@@ -219,22 +243,30 @@ impl Fitter {
         Ok((trial.as_ref().map_or(first, |trial| trial.winner), trial))
     }
 
-    /// A whole fit.
+    /// A whole fit, after a search where the spec asks for one.
     fn fit(&self, window: &Window, remedy: Remedy) -> Result<Made, Error> {
         let (spec, fit) = (&self.spec, remedy.fit(window));
-        let lesson = window.lesson(spec, &fit, Share::Whole);
-        let Lesson { rows, weights } = lesson.ok_or_else(|| Error::NoRows { batch: window.newest().id.clone() })?;
-        self.step(TRIED, format!("encoding {} train rows", rows.n_rows()));
-        let encoder = Encoder::fit(spec, &rows)?;
-        let encoded = Rows { weights, ..Rows::of_batch(spec, &encoder, &rows)? };
-        let over_budget = || self.over_budget();
-        let bag = Bag { spec, encoder: &encoder, rows: &encoded, over_budget: &over_budget };
+        let learnt = window.lesson(spec, &fit, Share::Whole);
+        let learnt = learnt.ok_or_else(|| Error::NoRows { batch: window.newest().id.clone() })?;
+        let search = Search::of(spec, &learnt, self)?;
+        let settled = search.as_ref().map_or_else(|| Arc::clone(spec), |search| search.settled(spec));
+        let began = Instant::now();
+        self.step(TRIED, format!("encoding {} train rows", learnt.n_rows()));
+        let rows = fit::teaching(&learnt);
+        let encoder = Encoder::fit(&settled, &rows)?;
+        let encoded = Rows::of_batch(&settled, &encoder, &rows)?;
+        let over_budget = || began.elapsed() > self.budget();
+        let bag = Bag { spec: &settled, encoder: &encoder, rows: &encoded, over_budget: &over_budget };
+        *self.shares() = vec![0.0; settled.train.kinds.len() * settled.train.members];
         let Fitted { weights, kinds } = fit_bag(bag, self)?;
-        Ok(Made { encoder, weights, kinds, fit, learnt: rows })
+        drop(encoded);
+        drop(rows);
+        Ok(Made { encoder, weights, kinds, search, fit, learnt })
     }
 
-    fn over_budget(&self) -> bool {
-        self.began.elapsed() > Duration::from_secs(self.spec.train.budget_s)
+    /// How long a fit, or all of a trial's, may take.
+    fn budget(&self) -> Duration {
+        Duration::from_secs(self.spec.train.budget_s)
     }
 
     /// How the network was fitted, as it is told to people.
@@ -258,6 +290,18 @@ impl Fitter {
                 fit.label_smoothing
             );
             recipe.push((kind.to_string(), text));
+        }
+        recipe.extend(train.weight.iter().map(|column| ("weight of a row".to_owned(), column.clone())));
+        if let Some(class_weight) = &train.class_weight {
+            let text = match class_weight {
+                ClassWeight::Balanced(_) => "all classes alike".to_owned(),
+                ClassWeight::Of(of_classes) => {
+                    let weights = of_classes.iter().map(|(class, weight)| format!("{class} {weight}"));
+                    weights.collect::<Vec<_>>().join(", ")
+                }
+            };
+            let text = format!("{text} while learning; probabilities are those of the data");
+            recipe.push(("weight of a class".to_owned(), text));
         }
         let cost = predictor.network().architecture().multiply_adds();
         recipe.push(("multiply-adds a row after the first layer".to_owned(), cost.to_string()));
@@ -310,10 +354,14 @@ impl Fitter {
     }
 
     fn share(&self, member: usize, share: f64, message: String) {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = self.shares();
         shares[member] = share;
         let mean = shares.iter().sum::<f64>() / shares.len() as f64;
         self.step(PREPARED + (FITTED - PREPARED) * mean, message);
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Vec<f64>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step(&self, fraction: f64, message: String) {
@@ -364,6 +412,26 @@ impl Keeper for Fitter {
     }
 }
 
+/// Measured trials are checkpoints of the job, too.
+impl TrialKeeper for Fitter {
+    fn find(&self, trial: usize, fold: usize) -> Result<Option<Measured>, Error> {
+        let name = trial_name(trial, fold);
+        let read = self.registry.checkpoint(&self.job, &name);
+        // A damaged checkpoint costs a fit, not the job.
+        Ok(self.runtime.block_on(read)?.and_then(|measured| serde_json::from_slice(&measured).ok()))
+    }
+
+    fn keep(&self, trial: usize, fold: usize, measured: &Measured) -> Result<(), Error> {
+        let line = serde_json::to_vec(measured).expect("a measurement is a finite number or text");
+        Ok(self.runtime.block_on(self.registry.put_checkpoint(&self.job, &trial_name(trial, fold), line))?)
+    }
+
+    fn hear(&self, trial: usize, fold: usize) -> ControlFlow<()> {
+        self.step(TRIED, format!("searching for settings: trial {trial}, fold {}", fold + 1));
+        if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
 /// Fits that keep no checkpoints: those of a trial are light, and drawn again in the same way.
 struct Watched<'a>(&'a Fitter);
 
@@ -392,6 +460,10 @@ fn coverage_of(predictor: &Predictor, rows: &Batch) -> Option<Coverage> {
 
 fn checkpoint_names(member: usize) -> (String, String) {
     (format!("member-{member}.safetensors"), format!("member-{member}.json"))
+}
+
+fn trial_name(trial: usize, fold: usize) -> String {
+    format!("trial-{trial}-fold-{fold}.json")
 }
 
 fn evaluate(predictor: &Predictor, rows: &Batch) -> IndexMap<Metric, f64> {

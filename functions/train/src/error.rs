@@ -43,6 +43,12 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// The settings of the spec cannot be measured, so that nothing can be better.
+    #[error("a search has nothing to compare with: {reason}; name another `train.metric`")]
+    Unmeasured {
+        /// Where the metric is not defined.
+        reason: String,
+    },
     /// No job has this name.
     #[error("there is no training job `{job}`")]
     UnknownJob {
@@ -103,7 +109,7 @@ impl Fault for Error {
             Error::Fit(error) => error.kind(),
             Error::Model(error) => error.kind(),
             Error::Shap(error) => error.kind(),
-            Error::NoRows { .. } => Kind::Invalid,
+            Error::NoRows { .. } | Error::Unmeasured { .. } => Kind::Invalid,
             Error::UnknownJob { .. } | Error::NotDone { .. } => Kind::NotFound,
             Error::Failed { .. } => Kind::Conflict,
             Error::Interrupted => Kind::Unavailable,

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use spec::{Batch, Metric, Spec};
 
 use crate::Error;
-use crate::fit::{Bag, NoKeeper, Rows, fit_bag};
+use crate::fit::{Bag, NoKeeper, Rows, fit_bag, teaching};
+use crate::search::{NoTrialKeeper, Search};
+
+pub use crate::folds::Fold;
 
 /// A metric over folds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,50 +51,143 @@ impl Estimate {
     }
 }
 
-/// Fits a model on all rows but a fold's, and measures it there, for each fold. Encoders and readouts are fitted on the
-/// train rows only.
+/// Fits a model on each fold's train rows, and measures it on its test rows. Encoders and readouts are fitted on the train
+/// rows only, and so are the settings where the spec asks for a search: each fold has its own. Metrics count each row once,
+/// whatever its weight.
 ///
-/// `fold_of` says for each row which fold it is in; folds are named 0, 1, ... and none may be empty. `observer` hears how
-/// many folds are done.
+/// No fold may be empty. `observer` hears how many are done.
 ///
 /// # Errors
 /// Those of a fit.
-///
-/// # Panics
-/// When `fold_of` is not as long as the batch: a bug of the caller.
 pub fn cross_validate(
     spec: &Arc<Spec>,
     rows: &Batch,
-    fold_of: &[usize],
+    folds: &[Fold],
     observer: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
-    assert_eq!(fold_of.len(), rows.n_rows(), "each row has its fold");
-    let n_folds = fold_of.iter().max().map_or(0, |last| last + 1);
     let mut by_metric: IndexMap<Metric, Vec<f64>> = IndexMap::new();
-    for fold in 0..n_folds {
-        let (test, train): (Vec<usize>, Vec<usize>) = (0..rows.n_rows()).partition(|row| fold_of[*row] == fold);
-        let predictor = fit_predictor(spec, &rows.select(&train))?;
-        let test = rows.select(&test);
+    for (index, fold) in folds.iter().enumerate() {
+        let predictor = fit_predictor(spec, &rows.select(&fold.train))?;
+        let test = rows.select(&fold.test);
         if let Some(target) = test.target() {
             for (metric, value) in model::evaluate(spec, &predictor.predict(&test), target) {
                 by_metric.entry(metric).or_default().push(value);
             }
         }
-        observer(fold + 1);
+        observer(index + 1);
     }
-    by_metric.retain(|_, values| values.len() == n_folds);
+    by_metric.retain(|_, values| values.len() == folds.len());
     let metrics = by_metric.into_iter().map(|(metric, values)| (metric, Estimate::of(values))).collect();
     Ok(Evaluation { rows: rows.n_rows(), metrics })
 }
 
-/// The model that a spec's settings lead to on some rows, without store or job.
+/// The model that a spec's settings lead to on some rows, without store or job; after a search, where it asks for one.
 ///
 /// # Errors
 /// Those of a fit.
 pub fn fit_predictor(spec: &Arc<Spec>, rows: &Batch) -> Result<Predictor, Error> {
-    let encoder = Encoder::fit(spec, rows)?;
-    let encoded = Rows::of_batch(spec, &encoder, rows)?;
-    let bag = Bag { spec, encoder: &encoder, rows: &encoded, over_budget: &|| false };
+    let found = Search::of(spec, rows, &NoTrialKeeper)?;
+    let settled = found.map_or_else(|| Arc::clone(spec), |found| found.settled(spec));
+    let rows = teaching(rows);
+    let encoder = Encoder::fit(&settled, &rows)?;
+    let encoded = Rows::of_batch(&settled, &encoder, &rows)?;
+    let bag = Bag { spec: &settled, encoder: &encoder, rows: &encoded, over_budget: &|| false };
     let fitted = fit_bag(bag, &NoKeeper)?;
     Ok(Predictor::new(Arc::clone(spec), encoder, &fitted.weights)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Predictions;
+    use spec::{BatchBuilder, Kind, Value};
+
+    use super::*;
+
+    fn spec(target: &str, train: &str) -> Arc<Spec> {
+        let text = format!(
+            "name: e\n{target}\ncolumns: {{x: {{kind: number}}}}\ntrain: {{kinds: [coarse], members: 2, hidden: 16, bins: 4, \
+             epochs: 12, {train}}}\n"
+        );
+        Arc::new(Spec::parse(&text).unwrap())
+    }
+
+    const CLASSES: &str = "task: binary\ntarget: {column: y, classes: [common, rare]}";
+
+    /// Rows of two classes, one of which is rare and grows with `x`.
+    fn imbalanced(n_rows: usize) -> Batch {
+        let mut rows = BatchBuilder::new([Kind::Number], Some(Kind::Category), false);
+        for row in 0..n_rows {
+            let x = (row * 37 % 100) as f64;
+            let is_rare = (row * 61 % 499) as f64 / 499.0 < x / 500.0;
+            let label = if is_rare { "rare" } else { "common" };
+            rows.push(&[Value::Number(x)], &Value::Level(label.to_owned()), f64::NAN);
+        }
+        rows.finish()
+    }
+
+    fn probabilities(spec: &Arc<Spec>, rows: &Batch) -> Vec<f64> {
+        match fit_predictor(spec, rows).unwrap().predict(rows) {
+            Predictions::Probabilities(probabilities) => probabilities.column(1).to_vec(),
+            Predictions::Numbers(numbers) => numbers,
+        }
+    }
+
+    #[test]
+    fn class_weights_teach_and_do_not_answer() {
+        let rows = imbalanced(1_500);
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let plain = probabilities(&spec(CLASSES, ""), &rows);
+        for class_weight in ["class_weight: balanced", "class_weight: {rare: 20}", "class_weight: {common: 5}"] {
+            let weighted = probabilities(&spec(CLASSES, class_weight), &rows);
+            assert_ne!(weighted, plain, "{class_weight}");
+            assert!(
+                (mean(&weighted) - mean(&plain)).abs() < 0.02,
+                "{class_weight}: {} {}",
+                mean(&weighted),
+                mean(&plain)
+            );
+            let apart: Vec<f64> = weighted.iter().zip(&plain).map(|(a, b)| (a - b).abs()).collect();
+            assert!(mean(&apart) < 0.05, "{class_weight}: {}", mean(&apart));
+        }
+    }
+
+    #[test]
+    fn a_row_counts_as_much_as_its_weight() {
+        let spec = spec("task: regression\ntarget: {column: y, transform: none}", "weight: w");
+        let batch = |rows: &[(f64, f64, f64)]| {
+            let mut batch = BatchBuilder::new([Kind::Number], Some(Kind::Number), false);
+            rows.iter().for_each(|(x, y, _)| batch.push(&[Value::Number(*x)], &Value::Number(*y), f64::NAN));
+            batch.finish().with_weight(Some(rows.iter().map(|(_, _, weight)| *weight).collect()))
+        };
+        // Of two answers to the same question one counts four times as much.
+        let rows: Vec<(f64, f64, f64)> =
+            (0..400).map(|row| ((row / 2 % 20) as f64, [0.0, 10.0][row % 2], [0.5, 2.0][row % 2])).collect();
+        let answers = probabilities(&spec, &batch(&rows));
+        let mean = answers.iter().sum::<f64>() / answers.len() as f64;
+        assert!((mean - 8.0).abs() < 0.7, "{mean}");
+        // The unit of weights does not matter, and rows without any are as if they were not there.
+        let others = (0..50).map(|row| (f64::from(row), 1e6, 0.0));
+        let scaled: Vec<_> = rows.iter().map(|(x, y, weight)| (*x, *y, 4.0 * weight)).chain(others).collect();
+        assert_eq!(probabilities(&spec, &batch(&scaled))[..400], answers);
+    }
+
+    #[test]
+    fn rows_with_a_time_are_measured_on_what_comes_next() {
+        // What is learnt stops being right with time; only a draw of rows does not notice.
+        let mut rows = BatchBuilder::new([Kind::Number], Some(Kind::Number), true);
+        for row in 0..600 {
+            let x = (row * 37 % 100) as f64;
+            rows.push(&[Value::Number(x)], &Value::Number(x + row as f64 / 2.0), row as f64);
+        }
+        let (rows, spec) =
+            (rows.finish(), spec("task: regression\ntarget: {column: y, transform: none}\ntime: day", ""));
+        let rmse = |folds: &[Fold]| {
+            let mut done = 0;
+            let evaluation = cross_validate(&spec, &rows, folds, &mut |fold| done = fold).unwrap();
+            assert_eq!((done, evaluation.rows), (folds.len(), 600));
+            evaluation.metrics[&Metric::Rmse].mean
+        };
+        let (forward, shuffled) = (rmse(&Fold::of(&rows, 3, 7)), rmse(&Fold::shuffled(600, 3, 7)));
+        assert!(forward > 1.2 * shuffled, "{forward} {shuffled}");
+    }
 }

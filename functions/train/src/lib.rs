@@ -5,9 +5,11 @@ mod error;
 pub mod evaluate;
 pub mod evidence;
 pub mod fit;
+mod folds;
 mod job;
 pub mod remedy;
 mod routes;
+pub mod search;
 mod window;
 mod worker;
 

@@ -36,8 +36,8 @@ use spec::{Batch, Metric, RemedyKind, Spec, Task, Train};
 use std::sync::Arc;
 
 use crate::Error;
-use crate::fit::{Bag, Keeper, Rows, fit_bag, recalibrate};
-use crate::window::{Fit, Lesson, Share, Standing, Window};
+use crate::fit::{Bag, Keeper, Rows, fit_bag, recalibrate, teaching};
+use crate::window::{Fit, Share, Standing, Window};
 
 /// How many of the newest batches are tried as "the newest".
 const NEWEST: [usize; 3] = [1, 2, 4];
@@ -216,12 +216,13 @@ impl Trying<'_> {
 
     /// A light fit; none without a row to fit on.
     fn light(&self, fit: &Fit) -> Result<Option<Light>, Error> {
-        let Some(Lesson { rows, weights }) = self.window.lesson(self.spec, fit, Share::Fitted) else { return Ok(None) };
+        let Some(rows) = self.window.lesson(self.spec, fit, Share::Fitted) else { return Ok(None) };
         let train = &self.spec.train;
         let members = train.members.min(TRIAL_MEMBERS);
         let spec = Arc::new(self.spec.with_train(Train { kinds: vec![train.kinds[0]], members, ..train.clone() }));
+        let rows = teaching(&rows);
         let encoder = Encoder::fit(&spec, &rows)?;
-        let rows = Rows { weights, ..Rows::of_batch(&spec, &encoder, &rows)? };
+        let rows = Rows::of_batch(&spec, &encoder, &rows)?;
         let bag = Bag { spec: &spec, encoder: &encoder, rows: &rows, over_budget: self.over_budget };
         let light = Light { weights: fit_bag(bag, self.keeper)?.weights, encoder };
         match &fit.recalibrated {

@@ -54,12 +54,6 @@ pub(crate) struct Standing {
     pub(crate) fit: Fit,
 }
 
-/// Rows to learn from, and how much each counts; none where all count alike.
-pub(crate) struct Lesson {
-    pub(crate) rows: Batch,
-    pub(crate) weights: Option<Vec<f32>>,
-}
-
 /// Which of a batch's train rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
@@ -118,8 +112,8 @@ impl Window {
 
     /// The rows of a fit, of those of its batches that the window has. None where there is no row.
     ///
-    /// Weighted, the newest batches' rows have as much weight together as all the others, and the mean weight is 1.
-    pub(crate) fn lesson(&self, spec: &Spec, fit: &Fit, share: Share) -> Option<Lesson> {
+    /// Weighted, the newest batches' rows have as much weight together as all the others.
+    pub(crate) fn lesson(&self, spec: &Spec, fit: &Fit, share: Share) -> Option<Batch> {
         let of_fit = self.batches.iter().filter(|batch| fit.batches.contains(&batch.id));
         let parts: Vec<Batch> = of_fit.map(|batch| batch.part(spec, share)).collect();
         let n_newest = fit.weighted.map(|newest| {
@@ -128,13 +122,16 @@ impl Window {
         });
         let rows = Batch::concat(parts).filter(|rows| rows.n_rows() > 0)?;
         let n_rows = rows.n_rows();
-        let weights = n_newest.filter(|newest| *newest > 0 && *newest < n_rows).map(|newest| {
-            let of = |part: usize| (n_rows as f64 / (2.0 * part as f64)) as f32;
-            let mut weights = vec![of(n_rows - newest); n_rows];
-            weights[n_rows - newest..].fill(of(newest));
-            weights
-        });
-        Some(Lesson { rows, weights })
+        let Some(n_newest) = n_newest.filter(|newest| *newest > 0 && *newest < n_rows) else { return Some(rows) };
+        let mut weights = rows.weight().map_or_else(|| vec![1.0; n_rows], <[f64]>::to_vec);
+        let (others, newest) = weights.split_at_mut(n_rows - n_newest);
+        for part in [others, newest] {
+            let sum: f64 = part.iter().sum();
+            if sum > 0.0 {
+                part.iter_mut().for_each(|weight| *weight /= sum);
+            }
+        }
+        Some(rows.with_weight(Some(weights)))
     }
 }
 

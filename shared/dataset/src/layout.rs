@@ -20,6 +20,8 @@ pub(crate) enum Place {
     Target,
     /// The column that orders rows, where it is no input.
     Time,
+    /// How much a row counts in a fit.
+    Weight,
     /// Dropped.
     Ignored,
 }
@@ -34,7 +36,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The layout of a spec: raw columns first, then the target, the time where it is no input, and dropped columns.
+    /// The layout of a spec: raw columns first, then the target, the time where it is no input, the weight, and dropped
+    /// columns.
     pub(crate) fn new(spec: &Spec) -> Self {
         let mut layout =
             Layout { slots: HashMap::new(), rename: HashMap::new(), names: Vec::new(), places: Vec::new() };
@@ -44,6 +47,9 @@ impl Layout {
         layout.add(&spec.target.column, Place::Target);
         if let Some(time) = &spec.time {
             layout.add(time, Place::Time);
+        }
+        if let Some(weight) = &spec.train.weight {
+            layout.add(weight, Place::Weight);
         }
         for name in spec.drop.names() {
             layout.add(name, Place::Ignored);

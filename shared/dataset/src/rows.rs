@@ -29,7 +29,10 @@ pub(crate) struct Rows<'a> {
     values: Vec<Value>,
     target: Value,
     time: f64,
+    weight: f64,
     reasons: Vec<FieldError>,
+    /// Weights of the rows that fit, where the spec names some.
+    weights: Option<Vec<f64>>,
 }
 
 /// How a time that is no input is written.
@@ -56,7 +59,9 @@ impl<'a> Rows<'a> {
             values: vec![Value::Missing; spec.columns.len()],
             target: Value::Missing,
             time: f64::NAN,
+            weight: 1.0,
             reasons: Vec::new(),
+            weights: spec.train.weight.is_some().then(Vec::new),
             layout,
             spec,
         }
@@ -108,7 +113,7 @@ impl<'a> Rows<'a> {
     fn is_needed(&self, place: Place) -> bool {
         match place {
             Place::Column(index) => !self.spec.columns[index].nullable,
-            Place::Target | Place::Time => true,
+            Place::Target | Place::Time | Place::Weight => true,
             Place::Ignored => false,
         }
     }
@@ -131,6 +136,7 @@ impl<'a> Rows<'a> {
             Place::Column(index) => self.spec.columns[index].accept(cell).map(|value| self.values[index] = value).err(),
             Place::Target => self.spec.accept_target(cell).map(|value| self.target = value).err(),
             Place::Time => self.accept_time(cell).map(|time| self.time = time).err(),
+            Place::Weight => accept_weight(cell).map(|weight| self.weight = weight).err(),
             Place::Ignored => None,
         };
         if let Some(detail) = wrong {
@@ -172,6 +178,7 @@ impl<'a> Rows<'a> {
             if self.given[index] != self.row + 1 && place != Place::Time && self.is_needed(place) {
                 let detail = match place {
                     Place::Column(column) => format!("this {} column is missing", self.spec.columns[column].kind),
+                    Place::Weight => "the weight of this row is missing".to_owned(),
                     _ => "the target is missing".to_owned(),
                 };
                 self.refuse(Slot { index, place }, detail);
@@ -187,6 +194,7 @@ impl<'a> Rows<'a> {
                 self.time = self.values[index].as_number().unwrap_or(f64::NAN);
             }
             self.builder.push(&self.values, &self.target, self.time);
+            self.weights.iter_mut().for_each(|weights| weights.push(self.weight));
             self.next_row();
         } else {
             self.quarantine(cells());
@@ -210,6 +218,7 @@ impl<'a> Rows<'a> {
         self.values.fill(Value::Missing);
         self.target = Value::Missing;
         self.time = f64::NAN;
+        self.weight = 1.0;
     }
 
     /// What became of all rows.
@@ -217,6 +226,18 @@ impl<'a> Rows<'a> {
         if self.n_whole_rows > 0 || !self.unknown.is_empty() {
             self.check_schema()?;
         }
-        Ok(Read { batch: self.builder.finish(), quarantined: self.quarantined, batch_number, n_source_rows: self.row })
+        let batch = self.builder.finish().with_weight(self.weights);
+        Ok(Read { batch, quarantined: self.quarantined, batch_number, n_source_rows: self.row })
     }
+}
+
+/// How much a row counts: a finite number from 0.
+fn accept_weight(cell: Cell<'_>) -> Result<f64, String> {
+    let number = match cell {
+        Cell::Number(number) => Some(number),
+        Cell::Untyped(text) => text.trim().parse().ok(),
+        Cell::Missing | Cell::Boolean(_) | Cell::Text(_) => None,
+    };
+    let weight = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    weight.ok_or_else(|| "how much this row counts is needed here: a number from 0".to_owned())
 }

@@ -1,9 +1,9 @@
 //! The form in which an accepted batch is kept: Parquet that any reader understands.
 //!
 //! Numbers and times are nullable Float64, categories dictionary-encoded text, booleans booleans; a missing cell is null.
-//! Columns bear the spec's names, in its order, then the target, then the time where it is no input. Parquet keeps no
-//! level without a row and no order of levels; where a column's levels are not simply those of its rows in order of
-//! appearance, the file's metadata lists them.
+//! Columns bear the spec's names, in its order, then the target, the time where it is no input, and the weight. Parquet
+//! keeps no level without a row and no order of levels; where a column's levels are not simply those of its rows in order
+//! of appearance, the file's metadata lists them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -65,6 +65,9 @@ pub fn write_parquet(spec: &Spec, batch: &Batch) -> Result<Bytes, Error> {
     if let (Some(name), Some(time)) = (separate_time(spec), batch.time()) {
         add(name, Kind::Time, &ColumnData::Numbers(time.to_vec()));
     }
+    if let (Some(name), Some(weight)) = (&spec.train.weight, batch.weight()) {
+        add(name, Kind::Number, &ColumnData::Numbers(weight.to_vec()));
+    }
     let mut metadata = Vec::new();
     if !levels.is_empty() {
         metadata.push(KeyValue::new(LEVELS_KEY.to_owned(), serde_json::Value::Object(levels).to_string()));
@@ -98,7 +101,7 @@ fn write(fields: Vec<Field>, arrays: Vec<ArrayRef>, metadata: Vec<KeyValue>) -> 
 pub fn read_parquet(spec: &Spec, bytes: &[u8]) -> Result<Batch, Error> {
     let builder = open(bytes)?;
     let schema = builder.schema().clone();
-    let stored = check_columns(spec, &schema)?;
+    let mut stored = check_columns(spec, &schema)?;
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let find = |key: &str| metadata.iter().find(|entry| entry.key == key).and_then(|entry| entry.value.clone());
     let mut levels: HashMap<String, Vec<String>> = match find(LEVELS_KEY) {
@@ -121,6 +124,13 @@ pub fn read_parquet(spec: &Spec, bytes: &[u8]) -> Result<Batch, Error> {
         }
     }
     let mut columns: Vec<ColumnData> = columns.into_iter().map(Loader::finish).collect();
+    let weight = match spec.train.weight.as_ref().and_then(|_| columns.pop()) {
+        Some(ColumnData::Numbers(weight)) => Some(weight),
+        _ => None,
+    };
+    if spec.train.weight.is_some() {
+        stored.pop();
+    }
     let time = (stored.last().is_some_and(|column| Some(column.name) == separate_time(spec))).then(|| columns.pop());
     let target = (columns.len() > spec.columns.len()).then(|| columns.pop()).flatten();
     let time = match time.flatten() {
@@ -133,7 +143,7 @@ pub fn read_parquet(spec: &Spec, bytes: &[u8]) -> Result<Batch, Error> {
             }
         }),
     };
-    Ok(Batch::new(columns, target, time, n_rows))
+    Ok(Batch::new(columns, target, time, n_rows).with_weight(weight))
 }
 
 /// A column of a stored file.
@@ -143,14 +153,15 @@ struct Stored<'a> {
     index: usize,
 }
 
-/// The file's columns in the order: raw columns, target, time; the last two where the file has them.
+/// The file's columns in the order: raw columns, target, time, weight; target and time where the file has them.
 fn check_columns<'a>(spec: &'a Spec, schema: &Schema) -> Result<Vec<Stored<'a>>, Error> {
     let raw = spec.columns.iter().map(|(name, column)| (name.as_str(), column.kind, true));
     let target = [(spec.target.column.as_str(), spec.target_kind(), false)];
     let time = separate_time(spec).map(|name| (name, Kind::Time, false));
+    let weight = spec.train.weight.as_deref().map(|name| (name, Kind::Number, true));
     let mut wrong = Vec::new();
     let mut stored = Vec::new();
-    for (name, kind, needed) in raw.chain(target).chain(time) {
+    for (name, kind, needed) in raw.chain(target).chain(time).chain(weight) {
         let Ok(index) = schema.index_of(name) else {
             if needed {
                 wrong.push(FieldError::new(pointer(name), "the spec has this column, and the stored batch does not"));
@@ -165,10 +176,11 @@ fn check_columns<'a>(spec: &'a Spec, schema: &Schema) -> Result<Vec<Stored<'a>>,
             wrong.push(FieldError::new(pointer(name), detail));
         }
     }
+    let raw_or_target = |name: &str| spec.columns.contains_key(name) || name == spec.target.column;
     for field in schema.fields() {
         let name = field.name().as_str();
         let is_known =
-            spec.columns.contains_key(name) || name == spec.target.column || separate_time(spec) == Some(name);
+            raw_or_target(name) || separate_time(spec) == Some(name) || spec.train.weight.as_deref() == Some(name);
         if !is_known {
             wrong.push(FieldError::new(pointer(name), "the stored batch has this column, and the spec does not"));
         }

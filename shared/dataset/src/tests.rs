@@ -253,6 +253,35 @@ fn parquet_of_any_writer_is_read() {
 }
 
 #[test]
+fn weights_come_with_their_rows() {
+    let text = "name: w\ntask: regression\ntarget: {column: y}\ncolumns: {x: {kind: number}}\ntrain: {weight: n}\n";
+    let spec = Spec::parse(text).unwrap();
+    let csv = "x,n,y\n1,2.5,3\n2,0,4\n3,-1,5\n4,,6\n5,inf,7\n6,many,8\n";
+    let read = read(&spec, csv.as_bytes(), Format::Csv).unwrap();
+    assert_eq!(read.batch.weight(), Some([2.5, 0.0].as_slice()));
+    assert_eq!(read.batch.select(&[1]).weight(), Some([0.0].as_slice()));
+    let refused: Vec<(u64, String)> =
+        read.quarantined.iter().map(|row| (row.row, row.reasons[0].to_string())).collect();
+    assert_eq!(refused.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    assert!(
+        refused.iter().all(|(_, reason)| reason.contains("/n") && reason.contains("a number from 0")),
+        "{refused:?}"
+    );
+    let stored = write_parquet(&spec, &read.batch).unwrap();
+    assert_eq!(read_parquet(&spec, &stored).unwrap(), read.batch);
+    // What a batch lacks is said, as it is of a column.
+    let unweighted = Spec::parse(&text.replace("{weight: n}", "{}")).unwrap();
+    assert!(read_parquet(&unweighted, &stored).is_err());
+    let without = write_parquet(&unweighted, &read.batch).unwrap();
+    let error = read_parquet(&spec, &without).unwrap_err();
+    assert!(format!("{error:?}").contains("the stored batch does not"), "{error:?}");
+    let missing = super::read(&spec, b"x,y\n1,2\n", Format::Csv).unwrap_err();
+    assert!(missing.to_string().contains('n'), "{missing}");
+    let both = Batch::concat(vec![read.batch.clone(), read.batch.select(&[0])]).unwrap();
+    assert_eq!(both.weight(), Some([2.5, 0.0, 2.5].as_slice()));
+}
+
+#[test]
 fn damaged_parquet_is_an_error_and_never_a_panic() {
     let whole = sample_parquet();
     for end in 0..whole.len() {

@@ -105,6 +105,9 @@ pub enum Part {
     /// Everything that was measured on it. Optional.
     #[serde(rename = "evidence.json")]
     Evidence,
+    /// The settings that were tried for it, and how they did. Optional: of versions whose spec asks for a search.
+    #[serde(rename = "search.json")]
+    Search,
     /// What it is for and how good it is, as Markdown. Optional.
     #[serde(rename = "model-card.md")]
     ModelCard,
@@ -125,8 +128,8 @@ impl Part {
         [Part::Spec, Part::Encoder, Part::Weights, Part::Reference, Part::Background, Part::Metrics];
 
     /// The parts that a version may lack, as older ones do. They are digested like the others but outside the id.
-    pub const OPTIONAL: [Part; 5] =
-        [Part::Evidence, Part::ModelCard, Part::ModelCardPage, Part::DataCard, Part::DataCardPage];
+    pub const OPTIONAL: [Part; 6] =
+        [Part::Evidence, Part::Search, Part::ModelCard, Part::ModelCardPage, Part::DataCard, Part::DataCardPage];
 
     /// The part whose file has this name.
     fn of_file(name: &str) -> Option<Part> {
@@ -145,6 +148,7 @@ impl Part {
             Part::Metrics => "metrics.json",
             Part::Lineage => "lineage.json",
             Part::Evidence => "evidence.json",
+            Part::Search => "search.json",
             Part::ModelCard => "model-card.md",
             Part::ModelCardPage => "model-card.html",
             Part::DataCard => "data-card.md",

@@ -15,6 +15,7 @@ pub struct Batch {
     columns: Vec<ColumnData>,
     target: Option<ColumnData>,
     time: Option<Vec<f64>>,
+    weight: Option<Vec<f64>>,
     n_rows: usize,
 }
 
@@ -47,7 +48,16 @@ impl Batch {
                 && time.as_ref().is_none_or(|time| time.len() == n_rows),
             "all columns of a batch have its number of rows"
         );
-        Self { columns, target, time, n_rows }
+        Self { columns, target, time, weight: None, n_rows }
+    }
+
+    /// The same rows with how much each counts in a fit, shape `[n_rows]`.
+    ///
+    /// # Panics
+    /// When there is not one weight a row: that is a bug of the reader that made them.
+    pub fn with_weight(self, weight: Option<Vec<f64>>) -> Self {
+        assert!(weight.as_ref().is_none_or(|weight| weight.len() == self.n_rows), "each row has its weight");
+        Self { weight, ..self }
     }
 
     /// Number of rows.
@@ -75,6 +85,12 @@ impl Batch {
         self.time.as_deref()
     }
 
+    /// How much each row counts in a fit: the spec's `train.weight` column, finite and from 0. None where the spec names
+    /// none, and all rows count alike.
+    pub fn weight(&self) -> Option<&[f64]> {
+        self.weight.as_deref()
+    }
+
     /// Row `row` as a record.
     pub fn record(&self, row: usize) -> Record {
         Record::from_parts(
@@ -89,6 +105,7 @@ impl Batch {
             columns: self.columns.iter().map(|column| column.select(rows)).collect(),
             target: self.target.as_ref().map(|target| target.select(rows)),
             time: self.time.as_ref().map(|time| rows.iter().map(|row| time[*row]).collect()),
+            weight: self.weight.as_ref().map(|weight| rows.iter().map(|row| weight[*row]).collect()),
             n_rows: rows.len(),
         }
     }
@@ -109,6 +126,10 @@ impl Batch {
             all.time = all.time.zip(batch.time).map(|(mut time, more)| {
                 time.extend(more);
                 time
+            });
+            all.weight = all.weight.zip(batch.weight).map(|(mut weight, more)| {
+                weight.extend(more);
+                weight
             });
         }
         Some(all)

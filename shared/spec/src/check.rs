@@ -7,7 +7,8 @@ use fault::pointer_token;
 use crate::derive::Derive;
 use crate::document::{Document, suggestion};
 use crate::error::SpecError;
-use crate::sections::{Kind, Metric, RemedyKind, Sections, Space, SplitBy, Task, Threshold, Transform};
+use crate::parse::open_settings;
+use crate::sections::{ClassWeight, Kind, Metric, RemedyKind, Sections, Space, SplitBy, Task, Threshold, Transform};
 
 /// Notes every contradiction of a spec whose single values could be read.
 pub(crate) fn check(spec: &Sections, document: &Document, errors: &mut Vec<SpecError>) {
@@ -22,6 +23,8 @@ pub(crate) fn check(spec: &Sections, document: &Document, errors: &mut Vec<SpecE
     check.rules();
     check.drift();
     check.train_and_promote();
+    check.weights();
+    check.search();
     check.serve();
 }
 
@@ -260,6 +263,7 @@ impl<'a> Check<'a> {
             let known = spec.columns.contains_key(name)
                 || *name == spec.target.column
                 || spec.time.as_ref() == Some(name)
+                || spec.train.weight.as_ref() == Some(name)
                 || spec.drop.names().any(|dropped| dropped == name);
             if !known {
                 let hint = suggestion(name, self.raw_names().chain([spec.target.column.as_str()]));
@@ -367,6 +371,66 @@ impl<'a> Check<'a> {
         }
         if !(promote.confidence > 0.5 && promote.confidence < 1.0) {
             self.error("/promote/confidence", "the confidence is not between 0.5 and 1", "0.95 is usual");
+        }
+    }
+
+    fn weights(&mut self) {
+        let spec = self.spec;
+        if let Some(weight) = &spec.train.weight {
+            let is = |what: &str| format!("`{weight}` is {what}, and says how much rows count");
+            let elsewhere = if *weight == spec.target.column {
+                Some(is("the target"))
+            } else if spec.columns.contains_key(weight) {
+                Some(is("an input"))
+            } else if spec.derive.contains_key(weight) {
+                Some(is("a derived column"))
+            } else if spec.time.as_ref() == Some(weight) {
+                Some(is("the order of rows"))
+            } else if spec.drop.names().any(|dropped| dropped == weight) {
+                Some(is("dropped"))
+            } else {
+                None
+            };
+            if let Some(message) = elsewhere {
+                self.error("/train/weight", message, "Name a number column of the source that is nothing else");
+            }
+        }
+        let Some(class_weight) = &spec.train.class_weight else { return };
+        if spec.task == Task::Regression {
+            self.error("/train/class_weight", "a regression has no classes", "Remove it, or use `weight: COLUMN`");
+            return;
+        }
+        let ClassWeight::Of(weights) = class_weight else { return };
+        for (class, weight) in weights {
+            let pointer = format!("/train/class_weight/{}", pointer_token(class));
+            if !spec.target.classes.contains(class) {
+                let hint = suggestion(class, spec.target.classes.iter().map(String::as_str));
+                self.error(pointer, format!("`{class}` is not one of the classes"), hint);
+            } else if !(*weight > 0.0 && weight.is_finite()) {
+                let hint = "Write a number above 0; a class that should not be learnt is no class";
+                self.error(pointer, "nothing would be learnt of this class", hint);
+            }
+        }
+    }
+
+    fn search(&mut self) {
+        let Some(search) = self.spec.train.search else { return };
+        match (search.trials, search.seconds) {
+            (Some(trials), None) if !(1..=10_000).contains(&trials) => {
+                self.error("/train/search/trials", "no search tries so many settings", "Write 1 to 10000");
+            }
+            (None, Some(0)) => self.error("/train/search/seconds", "nothing is found in no time", "Write 1 or more"),
+            (Some(_), None) | (None, Some(_)) => {}
+            (Some(_), Some(_)) => {
+                self.error("/train/search", "it has two ends", "Keep `trials`, or keep `seconds`");
+            }
+            (None, None) => {
+                self.error("/train/search", "it has no end", "Write {trials: 20} or {seconds: 600}");
+            }
+        }
+        if open_settings(self.document, self.spec.task).is_empty() {
+            let hint = "Remove `search`, or leave a setting such as `hidden` or `dropout` out";
+            self.error("/train/search", "the spec says every setting: there is none to search", hint);
         }
     }
 

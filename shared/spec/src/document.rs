@@ -123,6 +123,7 @@ fn expected_at(pointer: &str) -> String {
         Some("threshold") => {
             "Write a probability such as 0.5, or f1, or {costs: {false_positive: 1, false_negative: 5}}".to_owned()
         }
+        Some("class_weight") => "Write balanced, or a number for each class, such as {yes: 5}".to_owned(),
         Some("drop") => "Write a list of names, or `name: reason` for each".to_owned(),
         _ => "Write a column's name or a number".to_owned(),
     }

@@ -10,7 +10,7 @@ use crate::check::check;
 use crate::derive::Derivations;
 use crate::document::{Document, suggestion};
 use crate::error::{Error, SpecError};
-use crate::sections::{Column, Kind, Metric, Sections, Space, Task, Train, Transform};
+use crate::sections::{Column, Kind, Metric, Sections, Setting, Space, Task, Train, Transform};
 use crate::split::Splitter;
 
 /// A model's spec: read, checked and resolved. One that exists holds together.
@@ -22,6 +22,7 @@ pub struct Spec {
     text: String,
     hash: String,
     derivations: Derivations,
+    open_settings: Vec<Setting>,
 }
 
 /// One input of the network: a raw column or a derived one.
@@ -68,24 +69,24 @@ impl Spec {
         }
         errors.sort_by_key(|error| error.line);
         match sections {
-            Some(sections) if errors.is_empty() => Ok(Self::new(sections, text)),
+            Some(sections) if errors.is_empty() => Ok(Self::new(sections, &document, text)),
             _ => Err(Error::Spec(errors)),
         }
     }
 
-    fn new(mut sections: Sections, text: &str) -> Self {
+    fn new(mut sections: Sections, document: &Document, text: &str) -> Self {
         if sections.task == Task::Binary && sections.target.positive.is_none() {
             sections.target.positive = sections.target.classes.get(1).cloned();
         }
-        let canonical = serde_json::to_vec(&sections).unwrap_or_default();
+        let open_settings = open_settings(document, sections.task);
+        let mut canonical = serde_json::to_vec(&sections).unwrap_or_default();
+        if sections.train.search.is_some() {
+            // A default that is said is fixed, and one that is not may be searched: two specs, though they read alike.
+            canonical.extend(serde_json::to_vec(&open_settings).unwrap_or_default());
+        }
         let hash = hex::encode(Sha256::digest(canonical));
         let derivations = Derivations::resolve(&sections.derive, &sections.columns);
-        Self { sections, text: text.to_owned(), hash, derivations }
-    }
-
-    /// The same spec with other settings of the fit. Its text stays what it was; its hash does not.
-    pub fn with_train(&self, train: Train) -> Self {
-        Self::new(Sections { train, ..self.sections.clone() }, &self.text)
+        Self { sections, text: text.to_owned(), hash, derivations, open_settings }
     }
 
     /// The file's text as it was read.
@@ -96,6 +97,18 @@ impl Spec {
     /// SHA-256 of what the spec says, in hex: comments, order of sections and white space do not count.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// The settings under `train` that the spec does not say and that do something for its task: a search may choose them.
+    pub fn open_settings(&self) -> &[Setting] {
+        &self.open_settings
+    }
+
+    /// This spec with other settings of a fit, for a trial. Text and hash stay those of the file: they name what was asked
+    /// for, not what was tried.
+    pub fn with_train(&self, train: Train) -> Self {
+        let sections = Sections { train, ..self.sections.clone() };
+        Self { sections, ..self.clone() }
     }
 
     /// The derived columns, ready to run.
@@ -218,6 +231,13 @@ fn column_schema(column: &Column) -> Json {
         schema.insert("description".to_owned(), json!(about.join(", ")));
     }
     Json::Object(schema)
+}
+
+/// The settings of a fit that a document does not say and that do something for the task.
+pub(crate) fn open_settings(document: &Document, task: Task) -> Vec<Setting> {
+    let is_said =
+        |setting: &Setting| document.value.pointer(&format!("/train/{setting}")).is_some_and(|said| !said.is_null());
+    Setting::ALL.into_iter().filter(|setting| setting.fits(task) && !is_said(setting)).collect()
 }
 
 /// JSON Schema of spec files, as a document.

@@ -233,6 +233,9 @@ impl Spec {
         if name == self.target.column {
             return "this is the target: leave it out".to_owned();
         }
+        if self.train.weight.as_deref() == Some(name) {
+            return "this is the weight of rows that are learnt from: leave it out".to_owned();
+        }
         if self.drop.names().any(|dropped| dropped == name) {
             return "the spec drops this column: leave it out".to_owned();
         }

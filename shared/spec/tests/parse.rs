@@ -1,6 +1,6 @@
 //! Spec files: what is read, what is refused, and how it is said.
 
-use spec::{Costs, Kind, Metric, Origin, Spec, Threshold, ThresholdScore};
+use spec::{Balanced, ClassWeight, Costs, Kind, Metric, Origin, Setting, Spec, Threshold, ThresholdScore};
 
 const CAR_VISION: &str = r#"
 name: car-vision
@@ -102,6 +102,75 @@ fn a_threshold_is_a_number_a_score_or_costs() {
     );
     let regression = CAR_VISION.replace("serve: {", "serve: {threshold: f1, ");
     assert!(errors(&regression).contains("only a binary task has a threshold. Remove it"), "{}", errors(&regression));
+}
+
+const CHURN: &str = "
+name: churn
+task: binary
+target: {column: y, classes: [stay, leave]}
+time: day
+columns: {x: {kind: number}}
+drop: [id]
+";
+
+#[test]
+fn weights_of_rows_and_classes_are_read() {
+    let spec = |train: &str| Spec::parse(&format!("{CHURN}train: {train}\n")).unwrap();
+    assert_eq!(spec("{weight: w}").train.weight.as_deref(), Some("w"));
+    assert_eq!(spec("{class_weight: balanced}").train.class_weight, Some(ClassWeight::Balanced(Balanced::Balanced)));
+    let Some(ClassWeight::Of(weights)) = spec("{class_weight: {leave: 5}}").train.class_weight.clone() else {
+        panic!()
+    };
+    assert_eq!(weights["leave"], 5.0);
+    assert_eq!(spec("{class_weight: null, weight: null}").hash(), spec("{}").hash());
+    let found = spec("{weight: w}").record(&serde_json::json!({"x": 1, "w": 2})).unwrap_err().to_string();
+    insta::assert_snapshot!(found, @"the row does not fit the spec: /w: this is the weight of rows that are learnt from: leave it out");
+    insta::assert_snapshot!(
+        ["{weight: x}", "{weight: y}", "{weight: day}", "{weight: id}", "{weight: 3}", "{class_weight: even}",
+            "{class_weight: {go: 2}}", "{class_weight: {stay: 0}}"]
+            .map(|train| errors(&format!("{CHURN}train: {train}\n")))
+            .join("\n"),
+        @r"
+    line 8, train.weight: `x` is an input, and says how much rows count. Name a number column of the source that is nothing else
+    line 8, train.weight: `y` is the target, and says how much rows count. Name a number column of the source that is nothing else
+    line 8, train.weight: `day` is the order of rows, and says how much rows count. Name a number column of the source that is nothing else
+    line 8, train.weight: `id` is dropped, and says how much rows count. Name a number column of the source that is nothing else
+    line 8, train.weight: invalid type: integer `3`. Write a string
+    line 8, train.class_weight: this value is of no kind that fits here. Write balanced, or a number for each class, such as {yes: 5}
+    line 8, train.class_weight.go: `go` is not one of the classes. There is `stay`, `leave`
+    line 8, train.class_weight.stay: nothing would be learnt of this class. Write a number above 0; a class that should not be learnt is no class
+    "
+    );
+    let regression = CAR_VISION.replace("metric: mae_log", "metric: mae_log, class_weight: balanced");
+    insta::assert_snapshot!(errors(&regression), @"line 23, train.class_weight: a regression has no classes. Remove it, or use `weight: COLUMN`");
+}
+
+#[test]
+fn a_search_may_choose_what_the_spec_does_not_say() {
+    let spec = |train: &str| Spec::parse(&format!("{CHURN}train: {train}\n")).unwrap();
+    assert_eq!(spec("{}").open_settings(), Setting::ALL);
+    let some = spec("{hidden: 128, epochs: null, dropout: 0.1, search: {trials: 3}}");
+    assert!(!some.open_settings().contains(&Setting::Hidden) && some.open_settings().contains(&Setting::Epochs));
+    let regression = Spec::parse(CAR_VISION).unwrap();
+    assert!(!regression.open_settings().contains(&Setting::LabelSmoothing), "numbers have no labels");
+    // What is said anyway is fixed, so a search may find something else.
+    assert_eq!(spec("{hidden: 128}").hash(), spec("{}").hash());
+    assert_ne!(spec("{hidden: 128, search: {trials: 3}}").hash(), spec("{search: {trials: 3}}").hash());
+    insta::assert_snapshot!(
+        ["{search: {}}", "{search: {trials: 3, seconds: 4}}", "{search: {trials: 0}}", "{search: {seconds: 0}}",
+            "{search: {trial: 3}}", "{kinds: [coarse], hidden: 8, bins: 4, epochs: 3, learning_rate: 0.1, weight_decay: 0, \
+             dropout: 0, label_smoothing: 0, search: {trials: 3}}"]
+            .map(|train| errors(&format!("{CHURN}train: {train}\n")))
+            .join("\n"),
+        @r"
+    line 8, train.search: it has no end. Write {trials: 20} or {seconds: 600}
+    line 8, train.search: it has two ends. Keep `trials`, or keep `seconds`
+    line 8, train.search.trials: no search tries so many settings. Write 1 to 10000
+    line 8, train.search.seconds: nothing is found in no time. Write 1 or more
+    line 8, train.search.trial: unknown key `trial`. Did you mean `trials`?
+    line 8, train.search: the spec says every setting: there is none to search. Remove `search`, or leave a setting such as `hidden` or `dropout` out
+    "
+    );
 }
 
 #[test]

@@ -98,16 +98,44 @@ impl<'a> Profile<'a> {
         }
         let range = range(low, high, is_whole).map(|(from, to)| format!(", range: [{from}, {to}]")).unwrap_or_default();
         let mut comment = format!("{} to {}", number(low), number(high));
-        if is_whole && self.n_distinct <= FEW_NUMBERS {
+        if let Some(what) = self.dates(is_whole) {
+            comment += &format!(
+                "; {what}? those to come were never seen: if it orders the rows, name it under `time` and take it out here"
+            );
+        } else if is_whole && self.n_distinct <= FEW_NUMBERS {
             // An order may be real, as in counts and grades, and a network can learn steps; codes lose by it.
             comment +=
                 &format!("; only {} whole numbers: kept in order, a category if they are codes", self.n_distinct);
-        } else if is_whole && low >= 1900.0 && high <= 2100.0 {
-            comment += "; years? they may order the rows: `time:`";
         }
         Guess::Input {
             declaration: format!("{{kind: number{range}{}}}", self.nullable()),
             comment: self.with_missing(comment),
+        }
+    }
+
+    /// Which form of dates the numbers may be: by their values where these can hardly be anything else, else by values and
+    /// the column's name together.
+    fn dates(&self, is_whole: bool) -> Option<&'static str> {
+        const NAMES: [&str; 5] = ["date", "year", "yr", "timestamp", "epoch"];
+        let name = self.column.name.to_lowercase();
+        let is_named = name.split(|c: char| !c.is_alphanumeric()).any(|word| NAMES.contains(&word));
+        let all = |is_date: &dyn Fn(f64) -> bool| self.sorted.iter().all(|number| is_date(*number));
+        let in_years = |number: f64| (1900.0..=2100.0).contains(&number);
+        let in_months = |number: f64| in_years((number / 100.0).floor()) && (1.0..=12.0).contains(&(number % 100.0));
+        let in_days = |number: f64| in_months((number / 100.0).floor()) && (1.0..=31.0).contains(&(number % 100.0));
+        // 1990 to 2050 in seconds; in days since 1900, as spreadsheets count.
+        let in_seconds = |number: f64| (631_152_000.0..2_524_608_000.0).contains(&number);
+        let in_serials = |number: f64| (32_874.0..54_789.0).contains(&number);
+        if is_whole && all(&in_years) {
+            Some("years")
+        } else if is_whole && (all(&in_days) || all(&in_months)) {
+            Some("dates written as numbers")
+        } else if is_named && all(&in_years) {
+            Some("dates as fractions of years")
+        } else if is_named && (all(&in_seconds) || all(&|number| in_seconds(number / 1000.0)) || all(&in_serials)) {
+            Some("dates as numbers")
+        } else {
+            None
         }
     }
 

@@ -126,6 +126,35 @@ fn leaks_and_identifiers_are_proposed_for_drop_with_the_reason() {
 }
 
 #[test]
+fn numbers_that_may_be_dates_are_pointed_out() {
+    let header = "year,arrival_date_num,month_id,day_key,updated_epoch,price,grade,y";
+    let text = csv(header, 400, |row| {
+        let (year, month, day) = (2015 + noise(row, 1, 3), 1 + noise(row, 2, 12), 1 + noise(row, 3, 28));
+        format!(
+            "{year},{},{year}{month:02},{year}{month:02}{day:02},{},{}.5,{},{}",
+            year as f64 + month as f64 / 12.5,
+            1_500_000_000 + noise(row, 4, 90_000_000),
+            1_900 + noise(row, 5, 200),
+            noise(row, 6, 5),
+            noise(row, 7, 2),
+        )
+    });
+    let written = infer_spec("x", text.as_bytes(), Format::Csv, "y").unwrap();
+    let line = |name: &str| written.lines().find(|line| line.starts_with(&format!("  {name}: "))).unwrap().to_owned();
+    for (name, what) in [
+        ("year", "; years? those to come were never seen"),
+        ("arrival_date_num", "; dates as fractions of years?"),
+        ("month_id", "; dates written as numbers?"),
+        ("day_key", "; dates written as numbers?"),
+        ("updated_epoch", "; dates as numbers?"),
+        ("grade", "; only 5 whole numbers"),
+    ] {
+        assert!(line(name).contains(what), "{}", line(name));
+    }
+    assert!(!line("price").contains("dates"), "numbers like years whose name says nothing of it: {}", line("price"));
+}
+
+#[test]
 fn strange_names_are_quoted() {
     let names = [
         "a: b",

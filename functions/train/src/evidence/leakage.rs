@@ -99,7 +99,7 @@ pub enum WarningKind {
 /// A column is flagged at an AUC of [`LEAK_AUC`] or an R² of [`LEAK_R2`]. A category is taken for an identifier when it has
 /// [`IDENTIFIER_SHARE`] as many levels as rows; a number, when its cells are all different and whole and rise or fall from row
 /// to row or lie as densely as a counter's. Fewer than 30 rows say nothing, nor do fewer than 10 of a class.
-pub(super) fn leakage(spec: &Spec, train: &Batch, seed: u64) -> Leakage {
+pub fn leakage(spec: &Spec, train: &Batch, seed: u64) -> Leakage {
     let mut leakage = Leakage::default();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut rows = index::sample(&mut rng, train.n_rows(), train.n_rows().min(MAX_ROWS)).into_vec();

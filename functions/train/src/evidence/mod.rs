@@ -24,6 +24,7 @@ use spec::{Batch, ColumnData, Metric};
 
 use crate::Error;
 use crate::remedy::Trial;
+use crate::search::Search;
 
 pub use card::{Card, data_card, model_card};
 pub use classes::{CalibrationBin, Classification, Confusion};
@@ -31,7 +32,7 @@ pub use columns::{ColumnSummary, Data, LevelShare};
 pub use fairness::{Criterion, Fairness, Gap, GroupMeasures, Measure};
 pub use groups::{MAX_GROUPS, MIN_GROUP_ROWS};
 pub use importance::{ColumnImportance, Importance};
-pub use leakage::{Alone, AloneMeasure, IDENTIFIER_SHARE, LEAK_AUC, LEAK_R2, Leakage, Warning, WarningKind};
+pub use leakage::{Alone, AloneMeasure, IDENTIFIER_SHARE, LEAK_AUC, LEAK_R2, Leakage, Warning, WarningKind, leakage};
 pub use residuals::{Coverage, Quantile, ResidualGroup, Residuals, coverage};
 pub use scores::{Estimate, GroupMetrics, GroupedMetrics};
 
@@ -99,6 +100,9 @@ pub struct Facts {
     pub batches: Vec<BatchRows>,
     /// Settings of the fit, as they are told to people.
     pub recipe: IndexMap<String, String>,
+    /// The settings that were tried before the fit; none where the spec asks for no search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// What was tried before this version was made, and which way won; none where there was no choice.
     pub trial: Option<Trial>,
     /// Of a binary task: the probability of the positive class from which on a row is called positive.
@@ -109,7 +113,7 @@ pub struct Facts {
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { batches: Vec::new(), recipe: IndexMap::new(), trial: None, threshold: 0.5, interval: None }
+        Self { batches: Vec::new(), recipe: IndexMap::new(), search: None, trial: None, threshold: 0.5, interval: None }
     }
 }
 
@@ -143,7 +147,7 @@ impl Evidence {
             residuals: None,
             importance: None,
             fairness: Vec::new(),
-            leakage: leakage::leakage(spec, train, seed),
+            leakage: leakage(spec, train, seed),
             curves: curves.to_vec(),
             data: columns::data(spec, train),
             facts: facts.clone(),

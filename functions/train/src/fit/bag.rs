@@ -16,6 +16,7 @@ use super::member::{self, FittedMember, Progress, Setup};
 use super::random::{Stream, stream};
 use super::readout::{class, readout};
 use super::rows::Rows;
+use super::weights::without_class_weights;
 use super::{Error, Loss, Plan, Recipe, stack};
 
 /// Parts into which the rows fall; each member holds out one.
@@ -126,16 +127,30 @@ struct HeldOut {
 /// # Errors
 /// Any of [`Error`].
 pub fn fit_bag(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
-    let Bag { spec, encoder, rows, .. } = bag;
+    fit_members_of(&bag, bag.spec.train.members, keeper)
+}
+
+/// Fits one member of each kind: what a trial of a search measures, at a fraction of the cost of a bag. The kinds that may
+/// serve are those of the whole bag.
+///
+/// # Errors
+/// Any of [`Error`].
+pub fn fit_trial(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
+    fit_members_of(&bag, 1, keeper)
+}
+
+fn fit_members_of(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<Fitted, Error> {
+    let Bag { spec, encoder, rows, .. } = *bag;
     let architecture = Architecture::of_spec(spec, encoder.layout());
-    let folds = folds(rows.n_rows(), spec.train.seed);
+    let folds = folds(rows, spec.train.seed);
     let plans = Plan::of_spec(spec, encoder.layout(), encoder.target(), rows.n_rows() - folds[0].len());
-    let n_members = spec.train.members;
-    let members = fit_members(&bag, &architecture, &plans, &folds, keeper)?;
+    let crew = Crew { bag, architecture: &architecture, plans: &plans, folds: &folds, n_members, keeper };
+    let members = crew.fit()?;
     let by_kind: Vec<&[FittedMember]> = members.chunks(n_members).collect();
-    let answers = by_kind.iter().map(|members| held_out(&bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
-    let costs: Vec<usize> = plans.iter().map(|plan| n_members * architecture.multiply_adds_of(&plan.member)).collect();
-    let shares = shares(&bag, &answers, &costs);
+    let answers = by_kind.iter().map(|members| held_out(bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
+    let n_served = spec.train.members;
+    let costs: Vec<usize> = plans.iter().map(|plan| n_served * architecture.multiply_adds_of(&plan.member)).collect();
+    let shares = shares(bag, &answers, &costs);
     let blended = blended(&answers, &shares);
     let targets: Vec<f32> = blended.rows.iter().map(|row| rows.targets[*row]).collect();
     let weights = rows.weights_of(&blended.rows);
@@ -159,79 +174,99 @@ pub fn fit_bag(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
     Ok(Fitted { weights, kinds: kinds.collect() })
 }
 
-/// Draws the parts of `n_rows` rows, each in rising order.
-fn folds(n_rows: usize, seed: u64) -> Vec<Vec<usize>> {
+/// The parts of the rows, each in rising order: drawn from the seed or, where rows have a time, five blocks of it, oldest
+/// first. A block in between is judged by members that know what came before and after it, as rows of one time are like
+/// each other and would else tell of those that are held out; and every row is learnt from by all members but one.
+///
+/// # Source
+/// Blocked cross-validation: D. R. Roberts et al., "Cross-validation strategies for data with temporal, spatial,
+/// hierarchical, or phylogenetic structure", Ecography 40 (2017).
+fn folds(rows: &Rows, seed: u64) -> Vec<Vec<usize>> {
+    let n_rows = rows.n_rows();
     let mut order: Vec<usize> = (0..n_rows).collect();
     order.shuffle(&mut stream(seed, Stream::Folds, 0));
-    let fold = |fold: usize| {
-        let mut rows: Vec<usize> = order.iter().skip(fold).step_by(FOLDS).take(MAX_HELD_OUT_ROWS).copied().collect();
-        rows.sort_unstable();
-        rows
-    };
-    (0..FOLDS).map(fold).collect()
-}
-
-/// All members, kind by kind.
-fn fit_members(
-    bag: &Bag<'_>,
-    architecture: &Architecture,
-    plans: &[Plan],
-    folds: &[Vec<usize>],
-    keeper: &dyn Keeper,
-) -> Result<Vec<FittedMember>, Error> {
-    let n_members = plans.len() * bag.spec.train.members;
-    let n_threads = std::thread::available_parallelism().map_or(1, usize::from).min(n_members);
-    let next = Mutex::new(0..n_members);
-    let fitted = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..n_threads {
-            scope.spawn(|| {
-                loop {
-                    let Some(index) = lock(&next).next() else { return };
-                    let outcome = fit_member(bag, architecture, plans, folds, index, keeper);
-                    if outcome.is_err() {
-                        // The others are of no use without this one.
-                        *lock(&next) = n_members..n_members;
-                    }
-                    lock(&fitted).insert(index, outcome);
-                }
-            });
+    let mut folds: Vec<Vec<usize>> = match &rows.time {
+        Some(time) => {
+            // The sort keeps the drawn order of rows of one time. Those without one come first, as in a split by time.
+            let key = |row: usize| if time[row].is_nan() { f64::NEG_INFINITY } else { time[row] };
+            order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+            (0..FOLDS).map(|fold| order[fold * n_rows / FOLDS..(fold + 1) * n_rows / FOLDS].to_vec()).collect()
         }
-    });
-    fitted.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+        None => (0..FOLDS).map(|fold| order.iter().skip(fold).step_by(FOLDS).copied().collect()).collect(),
+    };
+    for fold in &mut folds {
+        // Of a block, its newest rows.
+        fold.drain(..fold.len().saturating_sub(MAX_HELD_OUT_ROWS));
+        fold.sort_unstable();
+    }
+    folds
 }
 
-fn fit_member(
-    bag: &Bag<'_>,
-    architecture: &Architecture,
-    plans: &[Plan],
-    folds: &[Vec<usize>],
-    index: usize,
-    keeper: &dyn Keeper,
-) -> Result<FittedMember, Error> {
-    if let Some(fitted) = keeper.find(index)? {
-        return Ok(fitted);
+/// Who fits which member, and what all of them need.
+#[derive(Clone, Copy)]
+struct Crew<'a> {
+    bag: &'a Bag<'a>,
+    architecture: &'a Architecture,
+    plans: &'a [Plan],
+    folds: &'a [Vec<usize>],
+    /// Members of each kind.
+    n_members: usize,
+    keeper: &'a dyn Keeper,
+}
+
+impl Crew<'_> {
+    /// All members, kind by kind.
+    fn fit(self) -> Result<Vec<FittedMember>, Error> {
+        let n_members = self.plans.len() * self.n_members;
+        let n_threads = std::thread::available_parallelism().map_or(1, usize::from).min(n_members);
+        let next = Mutex::new(0..n_members);
+        let fitted = Mutex::new(BTreeMap::new());
+        std::thread::scope(|scope| {
+            for _ in 0..n_threads {
+                scope.spawn(|| {
+                    loop {
+                        let Some(index) = lock(&next).next() else { return };
+                        let outcome = self.fit_member(index);
+                        if outcome.is_err() {
+                            // The others are of no use without this one.
+                            *lock(&next) = n_members..n_members;
+                        }
+                        lock(&fitted).insert(index, outcome);
+                    }
+                });
+            }
+        });
+        fitted.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
     }
-    let n_members = bag.spec.train.members;
-    let plan = &plans[index / n_members];
-    let held_out = &folds[index % n_members % folds.len()];
-    let mut is_held_out = vec![false; bag.rows.n_rows()];
-    held_out.iter().for_each(|row| is_held_out[*row] = true);
-    let train: Vec<usize> = (0..bag.rows.n_rows()).filter(|row| !is_held_out[*row]).collect();
-    let setup = Setup {
-        architecture,
-        member: &plan.member,
-        slots: bag.encoder.slots(),
-        loss: Loss::of_spec(bag.spec),
-        recipe: &plan.recipe,
-        seed: bag.spec.train.seed,
-        index,
-        over_budget: bag.over_budget,
-    };
-    let mut hear = |progress| keeper.hear(index, plans.len() * n_members, progress);
-    let fitted = member::fit(&setup, bag.rows, &train, held_out, &mut hear)?;
-    keeper.keep(index, &fitted)?;
-    Ok(fitted)
+
+    fn fit_member(self, index: usize) -> Result<FittedMember, Error> {
+        let Crew { bag, plans, folds, n_members, keeper, .. } = self;
+        if let Some(fitted) = keeper.find(index)? {
+            return Ok(fitted);
+        }
+        let plan = &plans[index / n_members];
+        let held_out = &folds[index % n_members % folds.len()];
+        let mut is_held_out = vec![false; bag.rows.n_rows()];
+        held_out.iter().for_each(|row| is_held_out[*row] = true);
+        let train: Vec<usize> = (0..bag.rows.n_rows()).filter(|row| !is_held_out[*row]).collect();
+        let setup = Setup {
+            architecture: self.architecture,
+            member: &plan.member,
+            slots: bag.encoder.slots(),
+            loss: Loss::of_spec(bag.spec),
+            recipe: &plan.recipe,
+            seed: bag.spec.train.seed,
+            index,
+            over_budget: bag.over_budget,
+        };
+        let mut hear = |progress| keeper.hear(index, plans.len() * n_members, progress);
+        let mut fitted = member::fit(&setup, bag.rows, &train, held_out, &mut hear)?;
+        if let Some(class_weights) = &bag.rows.class_weights {
+            fitted.weights = without_class_weights(&fitted.weights, class_weights)?;
+        }
+        keeper.keep(index, &fitted)?;
+        Ok(fitted)
+    }
 }
 
 /// What the members of a kind say, before any readout, of the rows that they held out.
@@ -326,18 +361,48 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::Source;
+
+    fn rows(n_rows: usize, time: Option<Vec<f64>>) -> Rows<'static> {
+        let nothing = features::Encoded {
+            dense: Array2::zeros((n_rows, 0)),
+            positions: Array2::zeros((n_rows, 0)),
+            codes: Array2::zeros((n_rows, 0)),
+        };
+        let targets = vec![0.0; n_rows];
+        let inputs = Source::Encoded(nothing);
+        Rows { inputs, targets, log_targets: None, weights: None, class_weights: None, time }
+    }
 
     #[test]
     fn the_parts_are_drawn_once_and_cover_all_rows() {
         for n_rows in [10, 1_003] {
-            let parts = folds(n_rows, 3);
-            assert_eq!(parts, folds(n_rows, 3));
-            assert!(parts.iter().all(|part| part.is_sorted() && part.len().abs_diff(n_rows / 5) <= 1));
-            let mut all = parts.concat();
-            all.sort_unstable();
-            assert!(all.into_iter().eq(0..n_rows));
+            let times = (0..n_rows).map(|row| (row * 7 % 13) as f64).collect();
+            for rows in [rows(n_rows, None), rows(n_rows, Some(times))] {
+                let parts = folds(&rows, 3);
+                assert_eq!(parts, folds(&rows, 3));
+                assert!(parts.iter().all(|part| part.is_sorted() && part.len().abs_diff(n_rows / 5) <= 1));
+                let mut all = parts.concat();
+                all.sort_unstable();
+                assert!(all.into_iter().eq(0..n_rows));
+            }
         }
-        assert_ne!(folds(1_000, 3), folds(1_000, 4));
-        assert!(folds(400_000, 3).iter().all(|part| part.len() == MAX_HELD_OUT_ROWS));
+        assert_ne!(folds(&rows(1_000, None), 3), folds(&rows(1_000, None), 4));
+        assert!(folds(&rows(400_000, None), 3).iter().all(|part| part.len() == MAX_HELD_OUT_ROWS));
+    }
+
+    #[test]
+    fn rows_with_a_time_are_held_out_by_block() {
+        let time: Vec<f64> =
+            (0..1_000).map(|row| if row == 500 { f64::NAN } else { (row * 617 % 1_000) as f64 }).collect();
+        let parts = folds(&rows(1_000, Some(time.clone())), 3);
+        assert!(parts[0].contains(&500), "what has no time comes first");
+        let ends = |part: &Vec<usize>| {
+            let times = part.iter().map(|row| time[*row]).filter(|time| !time.is_nan());
+            (times.clone().fold(f64::INFINITY, f64::min), times.fold(f64::NEG_INFINITY, f64::max))
+        };
+        assert!(parts.windows(2).all(|pair| ends(&pair[0]).1 < ends(&pair[1]).0), "blocks do not overlap");
+        let newest = folds(&rows(400_000, Some((0..400_000).map(f64::from).collect())), 3);
+        assert_eq!(newest[4], (350_000..400_000).collect::<Vec<_>>(), "of a long block its newest rows");
     }
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::adamw::{BETA_1, BETA_2, EPSILON};
 use super::bend::{Bent, n_masks};
 use super::calibrate::calibrated_log_loss;
+use super::device::device;
 use super::first::{FirstLayer, Folded, Pace};
 use super::inputs::Inputs;
 use super::network::{Network, numbers};
@@ -105,7 +106,7 @@ pub fn fit(
     }
     let Recipe { epochs, batch_rows, learning_rate, weight_decay: decay, averaging, sparsity, .. } = *setup.recipe;
     let smoothing = setup.recipe.label_smoothing as f32;
-    let device = Device::flex();
+    let device = device();
     let autodiff = device.clone().autodiff();
     let inputs = Inputs::new(setup.architecture, setup.member);
     let inputs = if sparsity > 0.0 { inputs.gated(setup.slots) } else { inputs };
@@ -200,7 +201,8 @@ fn mean_loss(
         let values = tensor(bent.values, chosen.len(), device);
         outputs.extend(numbers(network.forward(setup.member, values, None).into_data()));
     }
-    let (targets, weights) = rows.of(chosen, setup.member.log);
+    let targets: Vec<f32> = chosen.iter().map(|row| rows.targets(setup.member.log)[*row]).collect();
+    let weights = rows.weights_of(chosen);
     match setup.loss {
         Loss::BinaryCrossEntropy | Loss::CrossEntropy => {
             calibrated_log_loss(&outputs, setup.architecture.n_outputs, &targets, weights.as_deref())
@@ -257,6 +259,7 @@ impl Masks {
 
 #[cfg(test)]
 mod tests {
+    use features::Encoded;
     use rand::SeedableRng;
 
     use super::*;
@@ -299,7 +302,8 @@ mod tests {
         let targets = targets.collect();
         let train = n_rows * 4 / 5;
         let inputs = Source::Encoded(encoded);
-        (Rows { inputs, targets, log_targets: None, weights: None }, (0..train).collect(), (train..n_rows).collect())
+        let rows = Rows { inputs, targets, log_targets: None, weights: None, class_weights: None, time: None };
+        (rows, (0..train).collect(), (train..n_rows).collect())
     }
 
     fn fitted(loss: Loss, index: usize, n_rows: usize) -> Result<FittedMember, Error> {

@@ -9,9 +9,10 @@ pub(crate) enum Stream {
     Order,
     Masks,
     Unknowns,
+    Search,
 }
 
-/// The stream of one purpose and member: the same whenever and on whatever thread it is asked for.
+/// The stream of one purpose and member, or trial of a search: the same whenever and on whatever thread it is asked for.
 pub(crate) fn stream(seed: u64, purpose: Stream, member: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream((member as u64) << 8 | purpose as u64);

@@ -17,10 +17,9 @@ const TREE_DEPTH: usize = 4;
 /// Most multiply-adds that the leaves of a member's trees may cost a row.
 const LEAF_COST: usize = 4096;
 
-/// Share of the way that the kept weights move towards the learning ones in each step.
+/// Share of the way that the kept weights of layers move towards the learning ones in each step of a classification. Trees
+/// and regressions do better without: their last steps are small enough.
 const AVERAGING: f64 = 0.03;
-/// How much faster trees learn than layers.
-const TREE_SPEED: f64 = 2.0;
 /// What an open gate costs a sparse member.
 const SPARSITY: f64 = 0.01;
 
@@ -93,11 +92,11 @@ impl Plan {
         let recipe = Recipe {
             epochs: train.epochs.unwrap_or_else(|| epochs(n_rows, batch_rows)),
             batch_rows,
-            learning_rate: train.learning_rate * if are_trees { TREE_SPEED } else { 1.0 },
+            learning_rate: train.learning_rate,
             weight_decay: train.weight_decay.unwrap_or(weight_decay),
             dropout: train.dropout.unwrap_or(dropout),
             label_smoothing: train.label_smoothing.unwrap_or(label_smoothing),
-            averaging: AVERAGING,
+            averaging: if are_trees || is_regression { 1.0 } else { AVERAGING },
             sparsity: if kind == MemberKind::Sparse { SPARSITY } else { 0.0 },
         };
         Self { kind, member: Member { curves, body, straight: is_regression, log }, recipe }
@@ -106,7 +105,7 @@ impl Plan {
 
 /// Rows per step: small for few rows, which need their steps; large for many, where a step costs least per row. A
 /// regression, whose errors say more than a class's, gets half.
-fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
+pub(crate) fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
     let rows = match n_rows {
         0..1_000 => 64,
         1_000..2_000 => 128,
@@ -118,7 +117,7 @@ fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
 }
 
 /// Epochs for so many rows: enough steps, and no more rows than a member has time for.
-fn epochs(n_rows: usize, batch_rows: usize) -> usize {
+pub(crate) fn epochs(n_rows: usize, batch_rows: usize) -> usize {
     let n_rows = n_rows.max(1);
     let for_steps = MIN_STEPS.div_ceil(n_rows.div_ceil(batch_rows)).max(FEW_ROWS_EPOCHS);
     let affordable = (ROWS_PER_FIT / n_rows).max(MANY_ROWS_EPOCHS);
@@ -179,11 +178,11 @@ mod tests {
         let expected = Recipe {
             epochs: 3,
             batch_rows: 32,
-            learning_rate: 0.2,
+            learning_rate: 0.1,
             weight_decay: 0.0,
             dropout: 0.5,
             label_smoothing: 0.2,
-            averaging: 0.03,
+            averaging: 1.0,
             sparsity: 0.0,
         };
         assert_eq!(plan.recipe, expected);

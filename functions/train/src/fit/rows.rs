@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use features::{Encoded, Encoder};
 use spec::{Batch, Spec};
 
+use super::weights::{class_weights, relative};
+
 /// Encoded rows take more memory than the rows they are made from. Up to so many bytes they are kept; beyond, they are made
 /// whenever they are read, some at a time, which costs a sixth of a fit.
 const MAX_ENCODED_BYTES: usize = 256 << 20;
@@ -21,6 +23,11 @@ pub struct Rows<'a> {
     pub log_targets: Option<Vec<f32>>,
     /// How much each row counts, above 0; none where all count alike. Shape `[n_rows]`.
     pub weights: Option<Vec<f32>>,
+    /// How much more the rows of each class count while members learn, above 0, in the order of coded targets; none where
+    /// all classes count alike. Shape `[n_classes]`.
+    pub class_weights: Option<Vec<f32>>,
+    /// When each row is from, in any unit, NaN where that is not known; none where rows have no order. Shape `[n_rows]`.
+    pub time: Option<Vec<f64>>,
 }
 
 /// Where encoded rows come from.
@@ -47,7 +54,8 @@ pub(super) struct Part<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of a batch, which all count alike.
+    /// The rows of a batch, with its weights so that their mean is 1. Rows without any weight, which cannot teach, must not be
+    /// there ([`teaching`](super::teaching)).
     ///
     /// # Errors
     /// [`features::Error::NoTarget`] for rows without one.
@@ -72,7 +80,10 @@ impl<'a> Rows<'a> {
             true => Source::Encoded(encoder.encode(spec, batch)),
             false => Source::Stream { spec, encoder, batch },
         };
-        Ok(Self { inputs, targets, log_targets, weights: None })
+        let weights = batch.weight().map(relative);
+        let class_weights = class_weights(spec, code, &targets, weights.as_deref());
+        let time = batch.time().map(<[f64]>::to_vec);
+        Ok(Self { inputs, targets, log_targets, weights, class_weights, time })
     }
 
     /// Number of rows.
@@ -108,10 +119,14 @@ impl<'a> Rows<'a> {
         self.log_targets.as_ref().filter(|_| log).unwrap_or(&self.targets)
     }
 
-    /// Targets and weights of some rows.
+    /// Targets of some rows, and how much each teaches: by its weight and its class's.
     pub(super) fn of(&self, rows: &[usize], log: bool) -> (Vec<f32>, Option<Vec<f32>>) {
-        let targets = self.targets(log);
-        (rows.iter().map(|row| targets[*row]).collect(), self.weights_of(rows))
+        let targets: Vec<f32> = rows.iter().map(|row| self.targets(log)[*row]).collect();
+        let weights = self.weights_of(rows);
+        let Some(of_classes) = &self.class_weights else { return (targets, weights) };
+        let mut weights = weights.unwrap_or_else(|| vec![1.0; rows.len()]);
+        weights.iter_mut().zip(&targets).for_each(|(weight, class)| *weight *= of_classes[*class as usize]);
+        (targets, Some(weights))
     }
 }
 

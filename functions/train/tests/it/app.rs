@@ -14,7 +14,7 @@ use storage::Store;
 use tower::ServiceExt;
 use train::evidence::Evidence;
 
-const SPEC: &str = "name: m
+pub(crate) const SPEC: &str = "name: m
 task: regression
 target: {column: y}
 columns:

@@ -5,8 +5,9 @@ use registry::{Part, VersionId};
 use serde_json::{Value, json};
 use spec::{Metric, Task};
 use storage::Store;
+use train::search::Search;
 
-use crate::app::App;
+use crate::app::{App, SPEC};
 
 /// A model of the same rows that tells which of two classes they are.
 const CLASSES: &str = "name: m
@@ -97,6 +98,64 @@ async fn an_interrupted_fit_is_taken_up_and_ends_with_the_same_version() {
     first.state.drain().await;
 
     let second = App::over(store);
+    assert_eq!(second.result(&batch).await["version"], expected["version"]);
+}
+
+/// The small model with a search over what is left open.
+fn searching(search: &str) -> String {
+    SPEC.replace("members: 2}", &format!("members: 2, kinds: [coarse], epochs: 4, bins: 8, search: {search}}}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_on_record_and_comes_out_the_same_by_count() {
+    let mut versions = Vec::new();
+    let mut search = "{seconds: 1}".to_owned();
+    for _ in 0..2 {
+        let app = App::of(&searching(&search), Store::memory());
+        let batch = app.accept(0, 300, "bootstrap").await;
+        let result = app.result(&batch).await;
+        let found: Search = serde_json::from_slice(&app.part(&result, Part::Search).await).unwrap();
+        let searched = &result["metrics"]["search"];
+        assert_eq!(searched, &json!({"trials": found.trials.len(), "chosen": found.chosen}));
+        assert_eq!(found.trials[0].folds.len(), 5, "the defaults are measured on all folds");
+        assert_eq!(app.evidence(&result).await.facts.search.as_ref(), Some(&found));
+        let card = String::from_utf8(app.part(&result, Part::ModelCard).await.to_vec()).unwrap();
+        assert!(card.contains(&format!("A search tried {} settings", found.trials.len())), "{card}");
+        assert!(card.contains("Trials of the search") && card.contains("the defaults"), "{card}");
+        search = format!("{{trials: {}}}", found.trials.len());
+        let parts = [Part::Weights, Part::Encoder, Part::Reference, Part::Background, Part::Metrics, Part::Search];
+        let mut bytes = Vec::new();
+        for part in parts {
+            bytes.push(app.part(&result, part).await);
+        }
+        versions.push(bytes);
+    }
+    assert_eq!(versions[0], versions[1], "{search} gives what the seconds gave");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_search_is_taken_up_and_ends_with_the_same_version() {
+    let spec = searching("{trials: 4}");
+    let undisturbed = App::of(&spec, Store::memory());
+    let batch = undisturbed.accept(0, 400, "bootstrap").await;
+    let expected = undisturbed.result(&batch).await;
+    assert_eq!(expected["metrics"]["search"]["trials"], 4);
+
+    let store = Store::memory();
+    let first = App::of(&spec, store.clone());
+    first.accept(0, 400, "bootstrap").await;
+    let (_, accepted) = first.train("k", &batch).await;
+    let job = accepted["job"].as_str().unwrap().to_owned();
+    for _ in 0..60 {
+        let (_, state) = first.get(&format!("/train/{job}?wait=1")).await;
+        let measured = first.registry.checkpoint(&job, "trial-0-fold-0.json").await.unwrap();
+        if measured.is_some() || state["state"] == "done" {
+            break;
+        }
+    }
+    first.state.drain().await;
+
+    let second = App::of(&spec, store);
     assert_eq!(second.result(&batch).await["version"], expected["version"]);
 }
 

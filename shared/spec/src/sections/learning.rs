@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Task;
+use super::{Search, Task};
 
 /// Which rows are hold-out, for ever.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -142,6 +142,35 @@ pub struct Train {
     /// Share of a class's certainty that is spread over all classes while learning; from 0, below 1. Default: by kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_smoothing: Option<f64>,
+    /// A number column of the source, from 0, that is no input and says how much each row counts in a fit: a row of weight
+    /// 2 teaches as much as two of weight 1, one of weight 0 nothing. Metrics count each row once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
+    /// How much more the rows of some classes count while networks learn. Probabilities stay those of the data: what the
+    /// weights add to a class is taken back after the fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
+    /// A search for better settings before each fit, over those that are left out above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
+}
+
+/// How much more the rows of some classes count while networks learn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ClassWeight {
+    /// So much that all classes count alike: `n / (n_classes n_class)`.
+    Balanced(Balanced),
+    /// So much for these classes, above 0; 1 for those that are left out.
+    Of(IndexMap<String, f64>),
+}
+
+/// The word `balanced`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Balanced {
+    /// The word itself.
+    Balanced,
 }
 
 /// A kind of network.
@@ -190,6 +219,9 @@ impl Default for Train {
             weight_decay: None,
             dropout: None,
             label_smoothing: None,
+            weight: None,
+            class_weight: None,
+            search: None,
         }
     }
 }

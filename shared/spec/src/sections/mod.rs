@@ -9,11 +9,13 @@ use crate::derive::Derive;
 mod columns;
 mod learning;
 mod scalar;
+mod search;
 mod serve;
 mod source;
 
 pub use columns::*;
 pub use learning::*;
+pub use search::*;
 pub use serve::*;
 pub use source::*;
 

@@ -3,6 +3,8 @@
 use page::text;
 use spec::{Spec, SplitBy, Task};
 
+use crate::search::{Search, TrialState};
+
 use super::super::{Evidence, WarningKind};
 use super::chart::{Chart, Lines};
 use super::measured::{errors, fairness, groups, probabilities, rests_on};
@@ -137,6 +139,10 @@ fn fitted(evidence: &Evidence) -> Section {
         Some(trial) => section.text(trial.reason.clone()).table(tried(trial)),
         None => section,
     };
+    let section = match &facts.search {
+        Some(search) => section.text(searched(search)).table(trials(search)),
+        None => section,
+    };
     section.table(recipe).table(curves).charts(charts)
 }
 
@@ -153,6 +159,48 @@ fn tried(trial: &Trial) -> Table {
             or_none(candidate.gain),
             or_none(candidate.standard_error),
             candidate.history_increase.map_or_else(|| text::NONE.to_owned(), text::percent),
+        ]);
+    }
+    table
+}
+
+/// What a search came to, in sentences.
+fn searched(search: &Search) -> String {
+    let (metric, n_trials) = (search.metric.label(), count(search.trials.len()));
+    let folds = search.rungs.last().copied().unwrap_or_default();
+    let tried = format!(
+        "A search tried {n_trials} settings on {} train rows by {metric} over up to {folds} folds, the defaults on all of them.",
+        count(search.rows)
+    );
+    match &search.difference {
+        Some(difference) => format!(
+            "{tried} Trial {} was chosen, with {}: its {metric} less that of the defaults on the same folds is {} (standard error \
+             {}). The best of many looks a little better than it is.",
+            search.chosen,
+            search.settings(),
+            text::number(difference.mean),
+            or_none(difference.standard_error)
+        ),
+        None => format!("{tried} None did better than the defaults, which were kept."),
+    }
+}
+
+fn trials(search: &Search) -> Table {
+    let mut table =
+        Table::new("Trials of the search", &["trial", "settings", "end"], &["folds", search.metric.label()]);
+    for trial in &search.trials {
+        let end = match trial.state {
+            TrialState::Completed if trial.trial == search.chosen => "chosen",
+            TrialState::Completed => "measured on all folds",
+            TrialState::Stopped => "others were better",
+            TrialState::Failed => "failed",
+        };
+        table.row(vec![
+            trial.trial.to_string(),
+            trial.settings.to_string(),
+            end.to_owned(),
+            count(trial.folds.len()),
+            or_none(trial.mean),
         ]);
     }
     table

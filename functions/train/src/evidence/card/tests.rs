@@ -129,6 +129,7 @@ fn evidence() -> Evidence {
                 BatchRows { batch: "000001-bb".to_owned(), train: 320, holdout: 80 },
             ],
             recipe: IndexMap::from([("members".to_owned(), "2".to_owned())]),
+            search: None,
             remedy: Some("Class weights won over nothing, by 0.01 of log loss.".to_owned()),
             threshold: 0.35,
             interval: None,

@@ -1,0 +1,120 @@
+//! Folds: which rows a model is fitted on, and which it is then measured on.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use spec::Batch;
+
+/// One fold of a cross-validation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// Rows to fit on, rising.
+    pub train: Vec<usize>,
+    /// Rows to measure on, rising.
+    pub test: Vec<usize>,
+}
+
+impl Fold {
+    /// Folds of rows for an estimate that is honest about their order: [`Fold::forward`] where they have a time,
+    /// [`Fold::shuffled`] where they have none.
+    pub fn of(rows: &Batch, n_folds: usize, seed: u64) -> Vec<Self> {
+        let forward = rows.time().map(|time| Self::forward(time, n_folds)).filter(|folds| !folds.is_empty());
+        forward.unwrap_or_else(|| Self::shuffled(rows.n_rows(), n_folds, seed))
+    }
+
+    /// Folds drawn from a seed: each row is measured on once. Fewer where there are fewer rows.
+    pub fn shuffled(n_rows: usize, n_folds: usize, seed: u64) -> Vec<Self> {
+        let n_folds = n_folds.min(n_rows);
+        let mut fold_of: Vec<usize> = (0..n_rows).map(|row| row % n_folds).collect();
+        fold_of.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        Self::assigned(&fold_of)
+    }
+
+    /// Folds in which a model always learns from the past and is measured on what comes next.
+    ///
+    /// The rows in order of time are cut into `n_folds + 1` parts of equal size; fold `i` is fitted on the first `i + 1`
+    /// parts and measured on the next one, so rows of the first part are never measured on. Rows of one time stay on one
+    /// side of a cut, which is moved behind them: there are fewer folds where there are few different times, and none where
+    /// there is only one. Rows without a time come first.
+    ///
+    /// # Source
+    /// Forward chaining, or evaluation on a rolling origin: L. J. Tashman, "Out-of-sample tests of forecasting accuracy",
+    /// International Journal of Forecasting 16 (2000); as `TimeSeriesSplit` of scikit-learn 1.9.1, but for rows of one time.
+    pub fn forward(time: &[f64], n_folds: usize) -> Vec<Self> {
+        let n_rows = time.len();
+        let key = |row: usize| if time[row].is_nan() { f64::NEG_INFINITY } else { time[row] };
+        let mut order: Vec<usize> = (0..n_rows).collect();
+        order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+        let behind = |cut: usize| {
+            let same = order[cut..].iter().take_while(|row| cut > 0 && key(**row) == key(order[cut - 1]));
+            cut + same.count()
+        };
+        let mut cuts: Vec<usize> = (1..=n_folds).map(|part| behind(part * n_rows / (n_folds + 1))).collect();
+        cuts.push(n_rows);
+        cuts.dedup();
+        let rising = |rows: &[usize]| {
+            let mut rows = rows.to_vec();
+            rows.sort_unstable();
+            rows
+        };
+        let pairs = cuts.windows(2).filter(|pair| pair[0] > 0);
+        pairs.map(|pair| Self { train: rising(&order[..pair[0]]), test: rising(&order[pair[0]..pair[1]]) }).collect()
+    }
+
+    /// Folds by name: row `r` is measured on in fold `fold_of[r]` and fitted on in all others. Folds are named 0, 1, ...
+    pub fn assigned(fold_of: &[usize]) -> Vec<Self> {
+        let n_folds = fold_of.iter().max().map_or(0, |last| last + 1);
+        let fold = |fold: usize| {
+            let (test, train) = (0..fold_of.len()).partition(|row| fold_of[*row] == fold);
+            Self { train, test }
+        };
+        (0..n_folds).map(fold).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_is_measured_on_once() {
+        let folds = Fold::shuffled(103, 5, 7);
+        assert_eq!(folds, Fold::shuffled(103, 5, 7));
+        assert_ne!(folds, Fold::shuffled(103, 5, 8));
+        let mut tested: Vec<usize> = folds.iter().flat_map(|fold| fold.test.clone()).collect();
+        tested.sort_unstable();
+        assert!(tested.into_iter().eq(0..103));
+        for fold in &folds {
+            assert_eq!(fold.train.len() + fold.test.len(), 103);
+            assert!(fold.test.len().abs_diff(20) <= 1 && !fold.train.iter().any(|row| fold.test.contains(row)));
+        }
+        assert_eq!(Fold::shuffled(3, 5, 7).len(), 3);
+        assert_eq!(Fold::shuffled(0, 5, 7), []);
+    }
+
+    #[test]
+    fn the_future_is_never_learnt_from() {
+        let time: Vec<f64> = (0..600).map(|row| ((row * 7) % 600) as f64).collect();
+        let folds = Fold::forward(&time, 5);
+        assert_eq!(folds.iter().map(|fold| fold.train.len()).collect::<Vec<_>>(), [100, 200, 300, 400, 500]);
+        for fold in &folds {
+            assert_eq!(fold.test.len(), 100);
+            let last = fold.train.iter().map(|row| time[*row]).fold(f64::NEG_INFINITY, f64::max);
+            assert!(fold.test.iter().all(|row| time[*row] > last));
+            assert!(fold.train.is_sorted() && fold.test.is_sorted());
+        }
+    }
+
+    #[test]
+    fn rows_of_one_time_stay_together() {
+        let years: Vec<f64> = (0..90).map(|row| 2015.0 + f64::from(row / 30)).collect();
+        let folds = Fold::forward(&years, 5);
+        let sizes: Vec<(usize, usize)> = folds.iter().map(|fold| (fold.train.len(), fold.test.len())).collect();
+        assert_eq!(sizes, [(30, 30), (60, 30)], "three years have two futures");
+        assert_eq!(Fold::forward(&[1.0; 9], 5), [], "one time has no order");
+        assert_eq!(Fold::forward(&[f64::NAN, 1.0], 5), [Fold { train: vec![0], test: vec![1] }]);
+        assert_eq!(Fold::forward(&[], 5), []);
+        let rows = Batch::new(vec![], None, Some(vec![1.0; 9]), 9);
+        assert_eq!(Fold::of(&rows, 3, 7), Fold::shuffled(9, 3, 7));
+    }
+}
