@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Statistics;
+
 /// The two-sample test of a column, by its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +108,9 @@ pub struct ColumnReport {
     pub vanished_categories: Vec<Category>,
     /// Missing values on both sides.
     pub missing_rate: MissingRate,
+    /// Every statistic that was computed.
+    #[serde(default)]
+    pub statistics: Statistics,
     /// Binned shares of both sides.
     pub distribution: Distribution,
 }

@@ -1,45 +1,36 @@
 //! A column of numbers.
 
 use super::Draft;
-use crate::two_sample::{ks, psi, sorted, wasserstein};
-use crate::{Distribution, EffectMeasure, Test, null};
+use crate::statistics::Numbers;
+use crate::two_sample::{psi, wasserstein};
+use crate::{Distribution, EffectMeasure, Statistics, Test, null};
 
-/// What the comparison needs of the reference.
-pub(super) struct Reference<'a> {
-    pub(super) n: u64,
-    pub(super) std: f64,
-    pub(super) quantiles: &'a [f64],
-    pub(super) null: f64,
-}
-
-pub(super) fn draft(reference: &Reference<'_>, values: &[f64], floor: f64) -> Draft {
-    let current = sorted(values);
-    let (n, m) = (reference.n, current.len() as u64);
-
-    let statistic = ks::statistic(reference.quantiles, &current);
-    let edges = psi::edges(reference.quantiles);
-    let counts_reference = psi::histogram(reference.quantiles, &edges);
-    let counts_current = psi::histogram(&current, &edges);
-    let distance = wasserstein::distance(reference.quantiles, &current);
-    let null = null::wasserstein_quantile(n, m, reference.null);
-
+/// Compares both sides; `std` is the reference's standard deviation and `unit` its
+/// [null quantile](null::wasserstein_unit_quantile).
+pub(super) fn draft(reference: &Numbers<'_>, current: &Numbers<'_>, std: f64, unit: f64, floor: f64) -> Draft {
+    let (n, m) = (reference.n, current.n);
+    let statistics = Statistics::of_numbers(reference, current, std);
+    let null = null::wasserstein_quantile(n, m, unit);
+    let edges = psi::edges(&reference.sorted);
+    let distribution = if edges.len() >= 2 {
+        shares(&edges, &psi::histogram(&reference.sorted, &edges), &psi::histogram(&current.sorted, &edges))
+    } else {
+        equal_width(&reference.sorted, &current.sorted)
+    };
+    let test = statistics.ks.expect("numbers have this test");
     Draft {
         test: Test::Ks,
-        statistic,
-        p_value: ks::p_value(statistic, n, m),
-        psi: psi::from_counts(&counts_reference, &counts_current),
-        effect: wasserstein::in_sigmas(distance, reference.std),
+        statistic: test.statistic,
+        p_value: test.p_value,
+        effect: statistics.wasserstein_sigmas.expect("numbers have this distance"),
         effect_measure: EffectMeasure::Wasserstein,
-        threshold: floor.max(wasserstein::in_sigmas(null, reference.std)),
+        threshold: floor.max(wasserstein::in_sigmas(null, std)),
+        statistics,
         new_categories: Vec::new(),
         vanished_categories: Vec::new(),
         n_categories: 0,
         n_current: m,
-        distribution: if edges.len() >= 2 {
-            shares(&edges, &counts_reference, &counts_current)
-        } else {
-            equal_width(reference.quantiles, &current)
-        },
+        distribution,
     }
 }
 
