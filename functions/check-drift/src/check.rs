@@ -10,8 +10,9 @@ use service::Progress;
 use spec::Spec;
 
 use crate::comparison::{Against, Checked, Circumstances, judge, median};
+use crate::live::live;
 use crate::spec_change::spec_changes;
-use crate::{CheckRequest, Error};
+use crate::{CheckRequest, Error, Live};
 
 /// Name of the report in the batch's folder.
 pub const REPORT_FILE: &str = "drift.html";
@@ -32,10 +33,15 @@ pub(crate) async fn check(
     let (position, state, manifest) = find(&states, request)?;
     let production = registry.production(&spec.name).await?.map(|entry| entry.version);
     let before = states[..position].iter().filter(|state| state.accepted());
+    let live = match &production {
+        Some(version) => live(registry, &spec, version).await?,
+        None => None,
+    };
     let circumstances = Circumstances {
         rows: manifest.rows,
         median_accepted_rows: median(before.filter_map(|state| Some(state.manifest.as_ref()?.rows)).collect()),
         released: state.release.as_ref().map(|release| release.reason.clone()),
+        decayed: live.as_ref().and_then(Live::reason),
     };
     let key = match key {
         Some(key) => key.to_owned(),
@@ -45,7 +51,7 @@ pub(crate) async fn check(
     if let Some(made) = checks.into_iter().find(|check| check.key == key) {
         return Ok(made.report);
     }
-    let case = Case { registry, spec: &spec, manifest, production, circumstances };
+    let case = Case { registry, spec: &spec, manifest, production, live, circumstances };
     let (checked, page) = case.compare(progress).await?;
     // The page comes first: a check on record always has its report.
     registry.put_batch_file(&spec.name, &request.batch, REPORT_FILE, page).await?;
@@ -82,11 +88,12 @@ fn find<'a>(
 
 fn content_key(spec: &Spec, batch: &str, production: Option<&VersionId>, circumstances: &Circumstances) -> String {
     let about = format!(
-        "{batch}\n{}\n{}\n{:?}\n{:?}",
+        "{batch}\n{}\n{}\n{:?}\n{:?}\n{:?}",
         production.map_or("none", VersionId::as_str),
         spec.hash(),
         circumstances.median_accepted_rows,
         circumstances.released,
+        circumstances.decayed,
     );
     format!("check-{}", registry::sha256(about.as_bytes()))
 }
@@ -97,6 +104,7 @@ struct Case<'a> {
     spec: &'a Arc<Spec>,
     manifest: &'a BatchManifest,
     production: Option<VersionId>,
+    live: Option<Live>,
     circumstances: Circumstances,
 }
 
@@ -105,7 +113,8 @@ impl Case<'_> {
     async fn compare(&self, progress: &Progress) -> Result<(Checked, String), Error> {
         if self.manifest.status == BatchStatus::Quarantined {
             let checked = self.checked(Decision::Quarantine, self.manifest.reasons.clone(), Vec::new());
-            let page = pages::html(&self.meta(None), checked.decision, &checked.reasons, &checked.columns);
+            let verdict = pages::Verdict::Decision(checked.decision);
+            let page = pages::html(&self.meta(None), verdict, &checked.reasons, &checked.columns);
             return Ok((checked, page));
         }
         progress.send(format!("reading batch {}", self.manifest.batch), Some(0.1));
@@ -117,10 +126,14 @@ impl Case<'_> {
             _ => None,
         };
         let (spec, meta) = (self.spec.clone(), self.meta(reference_rows));
+        let live = match &production {
+            Some(version) => live(registry, &spec, version).await?,
+            None => None,
+        };
         let circumstances = Circumstances { released: self.circumstances.released.clone(), ..self.circumstances };
         let judging = move || {
             let (decision, reasons, columns) = judge(&spec, &rows.batch, &against, &circumstances)?;
-            let page = pages::html(&meta, decision, &reasons, &columns);
+            let page = pages::html(&meta, pages::Verdict::Decision(decision), &reasons, &columns);
             Ok((decision, reasons, columns, page))
         };
         let judged: Result<_, drift::Error> = tokio::task::spawn_blocking(judging).await?;
@@ -148,15 +161,17 @@ impl Case<'_> {
         let (model, batch) = (self.spec.name.clone(), self.manifest.batch.clone());
         let report_url = format!("/check-drift/{model}/{batch}/report");
         let production = self.production.as_ref().map(VersionId::to_string);
-        Checked { model, batch, decision, production, reasons, columns, report_url }
+        Checked { model, batch, decision, production, reasons, columns, live: self.live.clone(), report_url }
     }
 
     fn meta(&self, reference_rows: Option<u64>) -> pages::Meta {
         pages::Meta {
-            model: self.spec.name.clone(),
-            batch: self.manifest.batch.clone(),
+            subject: pages::Subject::Batch {
+                model: self.spec.name.clone(),
+                batch: self.manifest.batch.clone(),
+                version: self.production.as_ref().map(VersionId::to_string),
+            },
             rows: self.circumstances.rows,
-            reference_version: self.production.as_ref().map(VersionId::to_string),
             reference_rows,
             checked_at: Some(self.registry.now().format("%Y-%m-%d %H:%M UTC").to_string()),
         }

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use spec::{Batch, DriftPreset, Spec};
 use utoipa::ToSchema;
 
+use crate::Live;
+
 /// A decision about a batch, as it is answered and kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Checked {
@@ -23,6 +25,9 @@ pub struct Checked {
     /// What the comparison says about each column, the target last; empty where nothing was compared.
     #[schema(value_type = Vec<Object>)]
     pub columns: Vec<ColumnReport>,
+    /// How production does on what it was asked; none where nothing was predicted or nothing is in production.
+    #[schema(required = true)]
+    pub live: Option<Live>,
     /// Where the report is shown as a page.
     #[schema(example = "/check-drift/car-vision/000007-0123456789ab/report")]
     pub report_url: String,
@@ -39,6 +44,7 @@ pub(crate) enum Against {
 }
 
 /// A batch and what its judgement depends on beside the reference.
+#[derive(Clone)]
 pub(crate) struct Circumstances {
     /// Rows of the batch.
     pub(crate) rows: u64,
@@ -46,6 +52,8 @@ pub(crate) struct Circumstances {
     pub(crate) median_accepted_rows: Option<f64>,
     /// Why it was released from quarantine by hand, if it was.
     pub(crate) released: Option<String>,
+    /// Why production is worse than it was, if it is.
+    pub(crate) decayed: Option<String>,
 }
 
 /// Compares and decides.
@@ -85,6 +93,7 @@ pub(crate) fn judge(
         median_accepted_rows: circumstances.median_accepted_rows.filter(|_| released.is_none()),
         coverage: &covered,
         columns: &reports,
+        decayed: circumstances.decayed.as_deref(),
         settings: &settings,
     };
     let (mut decision, mut reasons) =

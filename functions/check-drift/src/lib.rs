@@ -4,6 +4,7 @@ mod check;
 mod comparison;
 mod error;
 mod handlers;
+mod live;
 mod spec_change;
 
 use axum::Router;
@@ -14,6 +15,7 @@ pub use check::REPORT_FILE;
 pub use comparison::Checked;
 pub use error::Error;
 pub use handlers::CheckRequest;
+pub use live::Live;
 
 /// What an operator may set.
 #[derive(clap::Parser, Clone, Debug)]

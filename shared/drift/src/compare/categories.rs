@@ -3,9 +3,8 @@
 use std::cmp::Reverse;
 
 use indexmap::IndexMap;
-use statrs::function::factorial::ln_factorial;
 
-use super::Draft;
+use super::{Draft, all_on_one_side};
 use crate::two_sample::chi_square;
 use crate::{Category, Distribution, EffectMeasure, LISTED_CATEGORIES, Statistics, Test, null};
 
@@ -36,6 +35,7 @@ pub(super) fn draft<'a>(
         new_categories: one_sided(&sides.names, &sides.current, &sides.reference, m, n),
         vanished_categories: one_sided(&sides.names, &sides.reference, &sides.current, n, m),
         n_categories,
+        out_of_range: None,
         n_current: m,
         distribution: sides.distribution(n, m),
     }
@@ -116,14 +116,6 @@ fn one_sided(names: &[&str], here: &[u64], there: &[u64], n_here: u64, n_there: 
         drifted: false,
     };
     found.iter().map(category).collect()
-}
-
-/// Probability that `count` rows, dealt at random to sides of `n_here` and `n_there` rows, all fall here:
-/// `C(n_here, count) / C(n_here + n_there, count)`.
-fn all_on_one_side(count: u64, n_here: u64, n_there: u64) -> f64 {
-    let n_both = n_here + n_there;
-    let log = ln_factorial(n_here) - ln_factorial(n_here - count) + ln_factorial(n_both - count) - ln_factorial(n_both);
-    log.exp().min(1.0)
 }
 
 #[cfg(test)]

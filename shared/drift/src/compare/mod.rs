@@ -7,13 +7,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rayon::prelude::*;
+use statrs::function::factorial::ln_factorial;
 
 use crate::profile::tally;
 use crate::statistics::Numbers;
 use crate::two_sample::{chi_square, sorted};
 use crate::{
-    Category, ColumnProfile, ColumnReport, Distribution, EffectMeasure, Error, MISSING, MissingRate, Profile, Role,
-    Settings, Statistics, Test, Values, q_values, reasons,
+    Category, ColumnProfile, ColumnReport, Distribution, EffectMeasure, Error, MISSING, MissingRate, OutOfRange,
+    Profile, Role, Settings, Statistics, Test, Values, q_values, reasons,
 };
 
 /// Compares a batch with the reference and says for each column whether it has drifted, and why.
@@ -227,6 +228,7 @@ struct Draft {
     vanished_categories: Vec<Category>,
     /// How many categories either side has.
     n_categories: usize,
+    out_of_range: Option<OutOfRange>,
     /// Values of the current side that are not missing.
     n_current: u64,
     distribution: Distribution,
@@ -236,10 +238,11 @@ impl Draft {
     fn of(pair: &Pair<'_>, settings: &Settings) -> Draft {
         let floor = settings.effect_floor(pair.column);
         match pair.reference {
-            ColumnProfile::Numbers { n, std, quantiles, wasserstein_null, .. } => {
+            ColumnProfile::Numbers { n, std, min, max, quantiles, wasserstein_null, .. } => {
                 let reference = Numbers { n: *n, sorted: Cow::Borrowed(quantiles) };
                 let current = pair.current.numbers().expect("kinds were compared when the sides were paired");
-                numbers::draft(&reference, &current, *std, *wasserstein_null, floor)
+                let known = numbers::Known { std: *std, range: (*min, *max), null: *wasserstein_null };
+                numbers::draft(&reference, &current, &known, floor)
             }
             ColumnProfile::Categories { counts, .. } => categories::draft(counts, pair.current.categories(), floor),
         }
@@ -251,6 +254,11 @@ impl Draft {
         for category in self.new_categories.iter_mut().chain(&mut self.vanished_categories) {
             category.drifted =
                 category.share > settings.category_share_floor() && category.p_value <= level_by_category;
+        }
+
+        if let Some(out_of_range) = &mut self.out_of_range {
+            out_of_range.notable = out_of_range.below.max(out_of_range.above) > settings.range_share_floor()
+                && out_of_range.p_value <= level_by_column;
         }
 
         let n_rows = pair.current.len();
@@ -280,6 +288,7 @@ impl Draft {
             role: pair.role,
             new_categories: self.new_categories,
             vanished_categories: self.vanished_categories,
+            out_of_range: self.out_of_range,
             missing_rate,
             statistics: self.statistics,
             distribution: self.distribution,
@@ -289,4 +298,12 @@ impl Draft {
         report.reasons = reasons.into_iter().map(|reason| reason.text).collect();
         report
     }
+}
+
+/// Probability that `count` rows, dealt at random to sides of `n_here` and `n_there` rows, all fall here:
+/// `C(n_here, count) / C(n_here + n_there, count)`.
+fn all_on_one_side(count: u64, n_here: u64, n_there: u64) -> f64 {
+    let n_both = n_here + n_there;
+    let log = ln_factorial(n_here) - ln_factorial(n_here - count) + ln_factorial(n_both - count) - ln_factorial(n_both);
+    log.exp().min(1.0)
 }

@@ -63,7 +63,8 @@ fn walk(at: &str, expected: &Value, computed: &Value, found: &mut Vec<String>, n
                 1e-9 * expected.abs().max(1.0)
             };
             *n_compared += 1;
-            if !((expected - computed).abs() <= allowed) {
+            let difference = (expected - computed).abs();
+            if difference.is_nan() || difference > allowed {
                 found.push(format!("{at}: {computed} is not {expected}"));
             }
         }
