@@ -2,6 +2,7 @@
 
 mod client;
 pub mod demo;
+pub mod drift;
 pub mod evaluate;
 mod files;
 pub mod new;
@@ -31,6 +32,8 @@ pub enum Command {
     New(new::Args),
     /// Tell how good a spec's models are on a file, by cross-validation
     Evaluate(evaluate::Args),
+    /// Compare a file with another one, without a spec; exit code 3 says that it drifted
+    Drift(drift::Args),
     /// Simulate a data source
     Source(source::Args),
     /// Play the whole loop on simulated and on real data, and keep serving
