@@ -2,6 +2,7 @@
 
 mod client;
 pub mod demo;
+pub mod drift;
 pub mod evaluate;
 mod files;
 pub mod new;
@@ -34,6 +35,8 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Try settings of a fit on a file, and tell which do better than the defaults
     Search(search::Args),
+    /// Compare a file with another one, without a spec; exit code 3 says that it drifted
+    Drift(drift::Args),
     /// Simulate a data source
     Source(source::Args),
     /// Play the whole loop on simulated and on real data, and keep serving

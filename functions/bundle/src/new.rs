@@ -18,6 +18,7 @@ use fault::{Fault, FieldError, Kind};
 use spec::Spec;
 
 use crate::files::format_of;
+pub(crate) use column::kind_of;
 use column::{Guess, Profile};
 use yaml::{commented, counted, scalar, shortened};
 
@@ -228,7 +229,7 @@ impl Draft {
     fn add(&mut self, name: &str, guess: Guess) {
         match guess {
             Guess::Drop(reason) => self.drop.push((name.to_owned(), reason)),
-            Guess::Input { declaration, comment } => self.columns.push((name.to_owned(), declaration, comment)),
+            Guess::Input { declaration, comment, .. } => self.columns.push((name.to_owned(), declaration, comment)),
             Guess::Time { nullable, parts, comment } => {
                 let orders = self.time.is_none() && !nullable;
                 if orders {

@@ -11,6 +11,7 @@ use spec::Spec;
 
 use crate::comparison::{Against, Checked, Circumstances, judge, median, settings};
 use crate::live::{self, Arrived, Live};
+use crate::logged::Logged;
 use crate::spec_change::spec_changes;
 use crate::{CheckRequest, Error};
 
@@ -123,8 +124,14 @@ impl Case<'_> {
     /// The answer and its page.
     async fn compare(&self, progress: &Progress) -> Result<(Checked, String), Error> {
         if self.manifest.status == BatchStatus::Quarantined {
-            let checked = self.checked(Decision::Quarantine, self.manifest.reasons.clone(), Vec::new(), Vec::new());
-            let page = pages::html(&self.meta(None), checked.decision, &checked.reasons, &checked.columns);
+            let checked =
+                self.checked(Decision::Quarantine, self.manifest.reasons.clone(), Vec::new(), Vec::new(), None);
+            let page = pages::html(
+                &self.meta(None),
+                pages::Verdict::Decision(checked.decision),
+                &checked.reasons,
+                &checked.columns,
+            );
             return Ok((checked, page));
         }
         progress.send(format!("reading batch {}", self.manifest.batch), Some(0.1));
@@ -138,6 +145,10 @@ impl Case<'_> {
             }
             _ => Live::default(),
         };
+        let logged = match &self.production {
+            Some(production) => Logged::read(self.registry, self.spec, &production.version).await?,
+            None => None,
+        };
         progress.send(format!("comparing {} rows with the reference", self.circumstances.rows), Some(0.4));
         let reference_rows = match &against {
             Against::Reference(profile) => Some(profile.n_rows),
@@ -147,13 +158,13 @@ impl Case<'_> {
         let circumstances = Circumstances { released: self.circumstances.released.clone(), ..self.circumstances };
         let judging = move || {
             let (decision, reasons, columns) = judge(&spec, &rows.batch, &against, &circumstances, &live)?;
-            let page = pages::html(&meta, decision, &reasons, &columns);
+            let page = pages::html(&meta, pages::Verdict::Decision(decision), &reasons, &columns);
             Ok((decision, reasons, columns, live.decays, page))
         };
         let judged: Result<_, drift::Error> = tokio::task::spawn_blocking(judging).await?;
         let (decision, reasons, columns, live, page) =
             judged.map_err(|source| Error::Comparison { batch: self.manifest.batch.clone(), source })?;
-        Ok((self.checked(decision, reasons, columns, live), page))
+        Ok((self.checked(decision, reasons, columns, live, logged), page))
     }
 
     /// The reference of the production version, or why there is none.
@@ -177,19 +188,22 @@ impl Case<'_> {
         reasons: Vec<String>,
         columns: Vec<drift::ColumnReport>,
         live: Vec<drift::Decay>,
+        logged: Option<Logged>,
     ) -> Checked {
         let (model, batch) = (self.spec.name.clone(), self.manifest.batch.clone());
         let report_url = format!("/check-drift/{model}/{batch}/report");
         let production = self.production.as_ref().map(|entry| entry.version.to_string());
-        Checked { model, batch, decision, production, reasons, columns, live, report_url }
+        Checked { model, batch, decision, production, reasons, columns, live, logged, report_url }
     }
 
     fn meta(&self, reference_rows: Option<u64>) -> pages::Meta {
         pages::Meta {
-            model: self.spec.name.clone(),
-            batch: self.manifest.batch.clone(),
+            subject: pages::Subject::Batch {
+                model: self.spec.name.clone(),
+                batch: self.manifest.batch.clone(),
+                version: self.production.as_ref().map(|entry| entry.version.to_string()),
+            },
             rows: self.circumstances.rows,
-            reference_version: self.production.as_ref().map(|entry| entry.version.to_string()),
             reference_rows,
             checked_at: Some(self.registry.now().format("%Y-%m-%d %H:%M UTC").to_string()),
         }

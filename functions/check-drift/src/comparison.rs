@@ -8,6 +8,7 @@ use spec::{Batch, DriftPreset, Spec};
 use utoipa::ToSchema;
 
 use crate::live::Live;
+use crate::logged::Logged;
 
 /// A decision about a batch, as it is answered and kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +32,10 @@ pub struct Checked {
     /// feedback; empty where there are too few.
     #[schema(value_type = Vec<Object>)]
     pub live: Vec<Decay>,
+    /// What the prediction log says of the production version without labels; none where it has answered nothing yet.
+    #[schema(required = true)]
+    #[serde(default)]
+    pub logged: Option<Logged>,
     /// Where the report is shown as a page.
     #[schema(example = "/check-drift/car-vision/000007-0123456789ab/report")]
     pub report_url: String,
@@ -90,12 +95,14 @@ pub(crate) fn judge(
     if released.is_some() {
         settings.min_rows = 0;
     }
+    let decayed: Vec<String> = live.decays.iter().filter_map(Decay::reason).chain(live.outgrown.clone()).collect();
     let input = DecisionInput {
         has_production: !matches!(against, Against::Nothing),
         rows: circumstances.rows,
         median_accepted_rows: circumstances.median_accepted_rows.filter(|_| released.is_none()),
         coverage: &covered,
         columns: &reports,
+        decayed: &decayed,
         settings: &settings,
     };
     let (mut decision, mut reasons) =
@@ -105,15 +112,6 @@ pub(crate) fn judge(
     {
         (decision, reasons) = (Decision::Train, changes.clone());
     }
-    let decayed: Vec<String> = live.decays.iter().filter_map(Decay::reason).chain(live.outgrown.clone()).collect();
-    if decision == Decision::Skip && !decayed.is_empty() {
-        decision = Decision::Train;
-        // Why nothing would have been done has become untrue.
-        reasons.clear();
-    }
-    // What it costs says more than what has moved; a quarantine's own reasons come first.
-    let place = if decision == Decision::Quarantine { reasons.len() } else { 0 };
-    reasons.splice(place..place, decayed);
     if let Some(reason) = released {
         reasons.insert(0, format!("was released from quarantine by hand: {reason}"));
     }

@@ -70,6 +70,15 @@ pub enum Error {
         #[source]
         source: drift::Error,
     },
+    /// What the prediction log, the feedback or the metrics of the version hold is not what was written there.
+    #[error("failed to read what {model} predicted and what came true")]
+    LogLine {
+        /// The model.
+        model: String,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The computation stopped before its end.
     #[error("failed to compare the batch")]
     Stopped(#[from] tokio::task::JoinError),
@@ -92,6 +101,7 @@ impl Fault for Error {
             | Error::Serving(_)
             | Error::Lineage { .. }
             | Error::Comparison { .. }
+            | Error::LogLine { .. }
             | Error::Stopped(_)
             | Error::Report(_) => Kind::Internal,
         }

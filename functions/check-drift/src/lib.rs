@@ -5,6 +5,7 @@ mod comparison;
 mod error;
 mod handlers;
 mod live;
+mod logged;
 mod spec_change;
 
 use axum::Router;
@@ -15,6 +16,7 @@ pub use check::REPORT_FILE;
 pub use comparison::Checked;
 pub use error::Error;
 pub use handlers::CheckRequest;
+pub use logged::Logged;
 
 /// What an operator may set.
 #[derive(clap::Parser, Clone, Debug)]

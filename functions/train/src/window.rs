@@ -199,18 +199,17 @@ mod tests {
         let window = Window { batches: vec![batch(0, 300), batch(1, 100), batch(2, 50)] };
         let spec = spec("{by: time}");
         for (weighted, newest_rows) in [(1, 50), (2, 150)] {
-            let Lesson { rows, weights } =
-                window.lesson(&spec, &window.fit(None, Some(weighted)), Share::Whole).unwrap();
-            let weights = weights.unwrap();
+            let rows = window.lesson(&spec, &window.fit(None, Some(weighted)), Share::Whole).unwrap();
+            let weights = rows.weight().unwrap();
             assert_eq!((rows.n_rows(), weights.len()), (450, 450));
             let (old, new) = weights.split_at(450 - newest_rows);
-            let sums = [old, new].map(|part| part.iter().sum::<f32>());
-            assert!(sums.iter().all(|sum| (sum - 225.0).abs() < 0.01), "{sums:?}");
+            let sums = [old, new].map(|part| part.iter().sum::<f64>());
+            assert!((sums[0] - sums[1]).abs() < 1e-9 * sums[0], "{sums:?}");
         }
         let recent = window.lesson(&spec, &window.fit(Some(2), None), Share::Whole).unwrap();
-        assert_eq!((recent.rows.n_rows(), recent.weights), (150, None));
+        assert_eq!((recent.n_rows(), recent.weight()), (150, None));
         // All batches weighed against none is no weighing.
-        assert_eq!(window.lesson(&spec, &window.fit(Some(1), Some(1)), Share::Whole).unwrap().weights, None);
+        assert_eq!(window.lesson(&spec, &window.fit(Some(1), Some(1)), Share::Whole).unwrap().weight(), None);
         let elsewhere = Fit { batches: vec!["gone".to_owned()], weighted: None, recalibrated: None };
         assert!(window.lesson(&spec, &elsewhere, Share::Whole).is_none());
     }

@@ -47,8 +47,17 @@ impl Table {
     /// # Errors
     /// [`Error::Malformed`] when the bytes are not the format they claim to be.
     pub fn read(bytes: &[u8], format: Format) -> Result<Self, Error> {
+        Self::read_with_text(bytes, format, &|_| false)
+    }
+
+    /// Reads a file whose columns for which `is_text` holds are text, also where a CSV has numbers only: what was `007` in
+    /// another file of the same columns must not become 7 in this one.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub fn read_with_text(bytes: &[u8], format: Format, is_text: &dyn Fn(&str) -> bool) -> Result<Self, Error> {
         match format {
-            Format::Csv => of_csv(bytes),
+            Format::Csv => of_csv(bytes, is_text),
             Format::Json => of_json(bytes),
             Format::Parquet => of_parquet(bytes),
         }
@@ -61,7 +70,7 @@ impl Table {
 }
 
 /// Two passes: the first finds the columns of numbers, so that the second need not keep their text.
-fn of_csv(bytes: &[u8]) -> Result<Table, Error> {
+fn of_csv(bytes: &[u8], is_text: &dyn Fn(&str) -> bool) -> Result<Table, Error> {
     let text = text_of(bytes, Format::Csv)?;
     let mut reader = csv_reader(text);
     let header = reader.headers().map_err(|error| malformed(&error))?.clone();
@@ -72,7 +81,7 @@ fn of_csv(bytes: &[u8]) -> Result<Table, Error> {
     if let Some(name) = header.iter().find(|name| !names.insert(*name)) {
         return Err(twice(name));
     }
-    let mut is_number = vec![true; header.len()];
+    let mut is_number: Vec<bool> = header.iter().map(|name| !is_text(name)).collect();
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| malformed(&error))? {
         if record.len() == header.len() {

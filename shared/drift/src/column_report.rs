@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Statistics;
+
 /// The two-sample test of a column, by its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,6 +63,23 @@ pub struct MissingRate {
     pub drifted: bool,
 }
 
+/// Values beyond all that the reference has. They are told and decide nothing by themselves: a small shift of a column with
+/// hard ends puts many rows beyond them, and the effect says whether that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutOfRange {
+    /// The reference's smallest and largest value.
+    pub range: (f64, f64),
+    /// Share of the current non-missing rows below it, in [0, 1].
+    pub below: f64,
+    /// Share above it, in [0, 1].
+    pub above: f64,
+    /// Probability that so many of the smallest, or of the largest, values of both sides are all of the current side, when
+    /// both are one distribution: the smaller of the two, times 2.
+    pub p_value: f64,
+    /// Whether the share is 1 % or more (by preset) and chance does not explain it.
+    pub notable: bool,
+}
+
 /// Binned shares of both sides, for a plot. All three have the same length, and each side's shares sum to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
@@ -104,8 +123,14 @@ pub struct ColumnReport {
     pub new_categories: Vec<Category>,
     /// Categories that the batch lacks, largest first, at most [`LISTED_CATEGORIES`].
     pub vanished_categories: Vec<Category>,
+    /// Values outside the reference's range; of a column of numbers that both sides have values of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_range: Option<OutOfRange>,
     /// Missing values on both sides.
     pub missing_rate: MissingRate,
+    /// Every statistic that was computed.
+    #[serde(default)]
+    pub statistics: Statistics,
     /// Binned shares of both sides.
     pub distribution: Distribution,
 }

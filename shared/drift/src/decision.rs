@@ -82,6 +82,9 @@ pub struct DecisionInput<'a> {
     pub coverage: &'a [Coverage],
     /// What [`crate::compare`] said; empty without a production version.
     pub columns: &'a [ColumnReport],
+    /// Why the production version should be made again though no column has moved: labels show that it has become worse
+    /// ([`crate::Decay`]), or it has been outgrown.
+    pub decayed: &'a [String],
     /// The settings that the columns were compared with; `min_rows` counts here.
     pub settings: &'a Settings,
 }
@@ -95,12 +98,13 @@ pub struct DecisionInput<'a> {
 /// 3. small (under 10 % of the median accepted batch) and narrow (in some category column, the categories present hold
 ///    under half of the reference's mass): quarantine. Either alone is no reason: a small batch may be representative, and
 ///    a large one may really be all of one kind;
-/// 4. any drifted column, the target included: train;
+/// 4. production that has become worse, or any drifted column, the target included: train;
 /// 5. otherwise skip.
 ///
 /// A quarantined batch still tells what drifted in it, after the reasons for the quarantine.
 pub fn decide(input: &DecisionInput<'_>) -> (Decision, Vec<String>) {
-    let drifted = drift_reasons(input);
+    let mut drifted: Vec<String> = input.decayed.to_vec();
+    drifted.extend(drift_reasons(input.columns, input.settings.alpha));
     let rows = input.rows;
 
     if rows < input.settings.min_rows {
@@ -118,13 +122,13 @@ pub fn decide(input: &DecisionInput<'_>) -> (Decision, Vec<String>) {
     if !drifted.is_empty() {
         return (Decision::Train, drifted);
     }
-    (Decision::Skip, vec![quiet_reason(input)])
+    (Decision::Skip, vec![quiet_reason(input.columns)])
 }
 
-/// The reasons of all drifted columns, most telling first over all columns.
-fn drift_reasons(input: &DecisionInput<'_>) -> Vec<String> {
-    let mut all: Vec<Reason> =
-        input.columns.iter().flat_map(|report| reasons::of(report, input.settings.alpha)).collect();
+/// The reasons of all drifted columns, most telling first over all columns; none where nothing drifted. `alpha` is the one
+/// that the columns were compared with.
+pub fn drift_reasons(columns: &[ColumnReport], alpha: f64) -> Vec<String> {
+    let mut all: Vec<Reason> = columns.iter().flat_map(|report| reasons::of(report, alpha)).collect();
     all.sort_by(Reason::rank);
     all.into_iter().map(|reason| reason.text).collect()
 }
@@ -153,15 +157,15 @@ fn narrow_reasons(input: &DecisionInput<'_>) -> Vec<String> {
 }
 
 /// Why nothing is done: how close the nearest column came.
-fn quiet_reason(input: &DecisionInput<'_>) -> String {
+pub fn quiet_reason(columns: &[ColumnReport]) -> String {
     let ratio = |report: &ColumnReport| report.effect / report.threshold.max(f64::MIN_POSITIVE);
-    let nearest = input.columns.iter().max_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+    let nearest = columns.iter().max_by(|a, b| ratio(a).total_cmp(&ratio(b)));
     let Some(nearest) = nearest else {
         return "no column was compared".to_string();
     };
     format!(
         "none of {} columns drifted; the largest change is in `{}`, {} where more than {} matters",
-        input.columns.len(),
+        columns.len(),
         nearest.column,
         figure(nearest.effect),
         figure(nearest.threshold)

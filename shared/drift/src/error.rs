@@ -61,6 +61,34 @@ pub enum Error {
         /// `reference` or `batch`.
         side: &'static str,
     },
+    /// There is too little for a judgement.
+    #[error("{rows} rows are too few; {least} are needed")]
+    TooFewRows {
+        /// How many there are.
+        rows: usize,
+        /// How many are needed.
+        least: usize,
+    },
+    /// Two parts are not of one table.
+    #[error("column `{column}` {detail}")]
+    UnlikeParts {
+        /// The column.
+        column: String,
+        /// What differs.
+        detail: &'static str,
+    },
+    /// What should be the probabilities of classes is none.
+    #[error("row {row}: expected probabilities of two classes or more that add up to 1")]
+    Probabilities {
+        /// The row, from 0.
+        row: usize,
+    },
+    /// A loss is not a number.
+    #[error("the loss of row {row} is not finite")]
+    NotFinite {
+        /// The row, from 0.
+        row: usize,
+    },
     /// A setting is outside its range.
     #[error("drift setting `{setting}` is {value}, expected {expected}")]
     Setting {

@@ -66,11 +66,28 @@ impl Profile {
         columns: impl Iterator<Item = (String, Values<'a>)>,
         target: Option<(String, Values<'a>)>,
     ) -> Profile {
+        Self::keeping(EXACT_ROWS, columns, target)
+    }
+
+    /// As [`Profile::of`], with every value of every number column: for a comparison at once, which is then exact at any
+    /// number of rows. Kept, it would be as large as the rows; [`Profile::read`] refuses it.
+    pub fn whole<'a>(
+        columns: impl Iterator<Item = (String, Values<'a>)>,
+        target: Option<(String, Values<'a>)>,
+    ) -> Profile {
+        Self::keeping(usize::MAX, columns, target)
+    }
+
+    fn keeping<'a>(
+        exact_rows: usize,
+        columns: impl Iterator<Item = (String, Values<'a>)>,
+        target: Option<(String, Values<'a>)>,
+    ) -> Profile {
         let columns: Vec<(String, Values<'a>)> = columns.collect();
         let n_rows = columns.first().or(target.as_ref()).map_or(0, |(_, values)| values.len() as u64);
-        let target = target.map(|(name, values)| (name, ColumnProfile::of(values)));
-        let columns: Vec<(String, ColumnProfile)> =
-            columns.into_par_iter().map(|(name, values)| (name, ColumnProfile::of(values))).collect();
+        let of = |(name, values)| (name, ColumnProfile::keeping(exact_rows, values));
+        let target = target.map(of);
+        let columns: Vec<(String, ColumnProfile)> = columns.into_par_iter().map(of).collect();
         Profile { n_rows, columns: columns.into_iter().collect(), target }
     }
 
@@ -96,8 +113,12 @@ impl Profile {
 impl ColumnProfile {
     /// The profile of one column.
     pub fn of(values: Values<'_>) -> ColumnProfile {
+        Self::keeping(EXACT_ROWS, values)
+    }
+
+    fn keeping(exact_rows: usize, values: Values<'_>) -> ColumnProfile {
         match values {
-            Values::Numbers(values) => Self::of_numbers(values),
+            Values::Numbers(values) => Self::of_numbers(exact_rows, values),
             Values::Categories { levels, codes } => Self::of_categories(levels, codes),
         }
     }
@@ -124,16 +145,36 @@ impl ColumnProfile {
         }
     }
 
-    fn of_numbers(values: &[f64]) -> ColumnProfile {
+    fn of_numbers(exact_rows: usize, values: &[f64]) -> ColumnProfile {
         let all = sorted(values);
         let n = all.len();
         let (min, max) = (all.first().copied().unwrap_or(0.0), all.last().copied().unwrap_or(0.0));
         let std = standard_deviation(&all);
-        let exact = n <= EXACT_ROWS;
+        let exact = n <= exact_rows;
         let quantiles = if exact { all } else { order_statistics(&all) };
-        let wasserstein_null = null::wasserstein_unit_quantile(&quantiles).min(f64::MAX);
         let missing = (values.len() - n) as u64;
-        ColumnProfile::Numbers { n: n as u64, missing, std, min, max, exact, quantiles, wasserstein_null }
+        Self::of_order_statistics(n as u64, missing, std, (min, max), quantiles)
+    }
+
+    /// Of `n` values, `missing` missing ones, their spread and range, and all of them or [`EXACT_ROWS`] order statistics.
+    pub(crate) fn of_order_statistics(
+        n: u64,
+        missing: u64,
+        std: f64,
+        (min, max): (f64, f64),
+        quantiles: Vec<f64>,
+    ) -> ColumnProfile {
+        let wasserstein_null = null::wasserstein_unit_quantile(&quantiles).min(f64::MAX);
+        let exact = quantiles.len() as u64 == n;
+        ColumnProfile::Numbers { n, missing, std, min, max, exact, quantiles, wasserstein_null }
+    }
+
+    /// The same with so many more missing values.
+    pub(crate) fn with_missing(mut self, more: u64) -> ColumnProfile {
+        match &mut self {
+            ColumnProfile::Numbers { missing, .. } | ColumnProfile::Categories { missing, .. } => *missing += more,
+        }
+        self
     }
 
     fn of_categories(levels: &[String], codes: &[u32]) -> ColumnProfile {
@@ -189,7 +230,7 @@ fn order_statistics(sorted: &[f64]) -> Vec<f64> {
 }
 
 /// Standard deviation with ddof 0, in two passes; exactly 0 for equal values, which rounding of the mean would spoil.
-fn standard_deviation(sorted: &[f64]) -> f64 {
+pub(crate) fn standard_deviation(sorted: &[f64]) -> f64 {
     let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else {
         return 0.0;
     };

@@ -3,33 +3,80 @@
 use maud::{Markup, html};
 
 use crate::reasons::{figure, percent, probability};
-use crate::{ColumnReport, Decision, Distribution, EffectMeasure, MissingRate, Role, Test};
+use crate::{ColumnReport, Decision, Distribution, EffectMeasure, MissingRate, Role, Statistics, Test};
 
 /// What the page is about.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Meta {
-    /// The model's name.
-    pub model: String,
-    /// The batch's name.
-    pub batch: String,
-    /// Rows of the batch.
+    /// What was compared with what.
+    pub subject: Subject,
+    /// Rows of the current side.
     pub rows: u64,
-    /// The version whose reference it was compared with; `None` when there is none.
-    pub reference_version: Option<String>,
-    /// Rows of the reference.
+    /// Rows of the reference; `None` when there is none.
     pub reference_rows: Option<u64>,
     /// When the comparison was made, as text; the crate has no clock.
     pub checked_at: Option<String>,
 }
 
-/// The page: the decision and its reasons, a table of all columns, and the distributions, drifted columns first.
+/// What was compared with what.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A batch with the reference of a version.
+    Batch {
+        /// The model's name.
+        model: String,
+        /// The batch's name.
+        batch: String,
+        /// The version; `None` when there is none.
+        version: Option<String>,
+    },
+    /// A file with another one.
+    Files {
+        /// The reference's name.
+        reference: String,
+        /// The current one's name.
+        current: String,
+    },
+}
+
+/// What came of it: the page's headline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// What is to be done with a batch.
+    Decision(Decision),
+    /// Whether anything drifted, where there is nothing to decide.
+    Drifted(bool),
+}
+
+impl Verdict {
+    /// The headline, its style, and what it means.
+    fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Verdict::Decision(Decision::Bootstrap) => {
+                ("bootstrap", "bootstrap", "There is no production version: train the first one.")
+            }
+            Verdict::Decision(Decision::Train) => ("train", "train", "The data moved: train a challenger."),
+            Verdict::Decision(Decision::Skip) => {
+                ("skip", "skip", "Nothing that matters moved: keep the production version.")
+            }
+            Verdict::Decision(Decision::Quarantine) => {
+                ("quarantine", "quarantine", "This batch is no ground for a decision: set it aside.")
+            }
+            Verdict::Drifted(true) => ("drifted", "train", "The data moved."),
+            Verdict::Drifted(false) => ("steady", "skip", "Nothing that matters moved."),
+        }
+    }
+}
+
+/// The page: the verdict and its reasons, a table of all columns, and the distributions with every statistic, drifted
+/// columns first.
 ///
 /// All names and texts are escaped.
-pub fn html(meta: &Meta, decision: Decision, reasons: &[String], columns: &[ColumnReport]) -> String {
+pub fn html(meta: &Meta, verdict: Verdict, reasons: &[String], columns: &[ColumnReport]) -> String {
     let mut ordered: Vec<&ColumnReport> = columns.iter().collect();
     ordered.sort_by(|a, b| b.drifted.cmp(&a.drifted).then(strength(b).total_cmp(&strength(a))));
     let content = html! {
-        (header(meta, decision))
+        (header(meta, verdict))
         section {
             h2 { "Why" }
             ul.reasons { @for reason in reasons { li { (sentence(reason)) } } }
@@ -47,12 +94,16 @@ pub fn html(meta: &Meta, decision: Decision, reasons: &[String], columns: &[Colu
             }
             section {
                 h2 { "Distributions" }
-                p.legend { span.key.reference {} "reference " span.key.current {} "this batch" }
+                p.legend { span.key.reference {} "reference " span.key.current {} "current" }
                 div.cards { @for report in &ordered { (card(report)) } }
             }
         }
     };
-    page::document(&format!("Drift: {}, {}", meta.model, meta.batch), STYLE, &content)
+    let title = match &meta.subject {
+        Subject::Batch { model, batch, .. } => format!("Drift: {model}, {batch}"),
+        Subject::Files { reference, current } => format!("Drift: {current} against {reference}"),
+    };
+    page::document(&title, STYLE, &content)
 }
 
 /// The effect in units of its threshold.
@@ -60,22 +111,27 @@ fn strength(report: &ColumnReport) -> f64 {
     report.effect / report.threshold.max(f64::MIN_POSITIVE)
 }
 
-fn header(meta: &Meta, decision: Decision) -> Markup {
-    let (name, meaning) = match decision {
-        Decision::Bootstrap => ("bootstrap", "There is no production version: train the first one."),
-        Decision::Train => ("train", "The data moved: train a challenger."),
-        Decision::Skip => ("skip", "Nothing that matters moved: keep the production version."),
-        Decision::Quarantine => ("quarantine", "This batch is no ground for a decision: set it aside."),
-    };
+fn header(meta: &Meta, verdict: Verdict) -> Markup {
+    let (name, style, meaning) = verdict.words();
     html! {
         header {
-            p.subject { "Drift of " strong { (meta.model) } ", batch " strong { (meta.batch) } }
-            h1 class=(name) { (name) }
+            p.subject {
+                "Drift of "
+                @match &meta.subject {
+                    Subject::Batch { model, batch, .. } => { strong { (model) } ", batch " strong { (batch) } }
+                    Subject::Files { reference, current } => {
+                        strong { (current) } " against " strong { (reference) }
+                    }
+                }
+            }
+            h1 class=(style) { (name) }
             p.meaning { (meaning) }
             p.note {
                 (meta.rows) " rows"
                 @if let Some(rows) = meta.reference_rows { " against a reference of " (rows) " rows" }
-                @if let Some(version) = &meta.reference_version { " (version " code { (version) } ")" }
+                @if let Subject::Batch { version: Some(version), .. } = &meta.subject {
+                    " (version " code { (version) } ")"
+                }
                 @if let Some(checked_at) = &meta.checked_at { ", checked " (checked_at) }
             }
         }
@@ -151,6 +207,41 @@ fn card(report: &ColumnReport) -> Markup {
             @if !report.reasons.is_empty() {
                 ul { @for reason in &report.reasons { li { (sentence(reason)) } } }
             }
+            @if let Some(beyond) = report.out_of_range.filter(|beyond| beyond.notable) {
+                p.note {
+                    (percent(beyond.below + beyond.above)) " of the values lie outside the reference's range, "
+                    (figure(beyond.range.0)) " to " (figure(beyond.range.1)) "."
+                }
+            }
+            (statistics(&report.statistics))
+        }
+    }
+}
+
+/// Every statistic, for those who decide by another one.
+fn statistics(all: &Statistics) -> Markup {
+    let tests = [
+        ("Kolmogorov-Smirnov", all.ks),
+        ("Cramér-von Mises", all.cramer_von_mises),
+        ("Anderson-Darling", all.anderson_darling),
+        ("chi-square, all categories", all.chi_square),
+        ("G-test", all.g_test),
+    ];
+    let distances = [
+        ("Jensen-Shannon", all.jensen_shannon),
+        ("Hellinger", all.hellinger),
+        ("total variation", all.total_variation),
+        ("PSI", all.psi),
+    ];
+    html! {
+        dl {
+            @for (name, outcome) in tests {
+                @if let Some(outcome) = outcome {
+                    dt { (name) } dd { (figure(outcome.statistic)) ", p " (probability(outcome.p_value)) }
+                }
+            }
+            @if let Some(distance) = all.wasserstein { dt { "Wasserstein-1" } dd { (figure(distance)) } }
+            @for (name, distance) in distances { dt { (name) } dd { (figure(distance)) } }
         }
     }
 }
@@ -197,6 +288,8 @@ tr.drifted td:nth-child(2) { color: var(--alarm); font-weight: 600; }
 .card.drifted .tag { color: var(--alarm); }
 .card.drifted { border-color: var(--alarm); }
 .card ul { padding-left: 1.1rem; margin: .5rem 0 0; font-size: .85rem; }
+.card dl { display: grid; grid-template-columns: 1fr auto; gap: .1rem 1rem; margin: .75rem 0 0; font-size: .8rem;
+  color: var(--dim); } .card dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 .key.reference { background: var(--first); } .key.current { background: var(--second); }
 svg .share { fill: var(--dim); font-size: 10px; }
 rect.reference { fill: var(--first); } rect.current { fill: var(--second); }

@@ -50,6 +50,8 @@ pub struct Settings {
 const EFFECT_FLOOR: f64 = 0.1;
 /// Smallest share of rows of a new or vanished category that matters.
 const CATEGORY_SHARE_FLOOR: f64 = 0.01;
+/// Smallest share of rows outside the reference's range that is notable.
+const RANGE_SHARE_FLOOR: f64 = 0.01;
 /// Smallest change of the missing rate that matters.
 const MISSING_RATE_FLOOR: f64 = 0.02;
 
@@ -68,6 +70,11 @@ impl Settings {
     /// Smallest share of rows, in [0, 1], at which a new or vanished category matters.
     pub fn category_share_floor(&self) -> f64 {
         CATEGORY_SHARE_FLOOR * self.preset.factor()
+    }
+
+    /// Smallest share of rows, in [0, 1], beyond all that the reference has seen that is notable.
+    pub fn range_share_floor(&self) -> f64 {
+        RANGE_SHARE_FLOOR * self.preset.factor()
     }
 
     /// Smallest absolute change of the missing rate, in [0, 1], that matters.

@@ -44,17 +44,20 @@ impl Homes {
             median_accepted_rows: median,
             coverage: &coverage,
             columns: &columns,
+            decayed: &[],
             settings: &settings,
         });
         let meta = report::Meta {
-            model: "homes".into(),
-            batch: "<script>alert(1)</script>".into(),
+            subject: report::Subject::Batch {
+                model: "homes".into(),
+                batch: "<script>alert(1)</script>".into(),
+                version: Some("0f3a".into()),
+            },
             rows: self.price.len() as u64,
-            reference_version: Some("0f3a".into()),
             reference_rows: Some(profile.n_rows),
             checked_at: None,
         };
-        let page = report::html(&meta, decision, &reasons, &columns);
+        let page = report::html(&meta, report::Verdict::Decision(decision), &reasons, &columns);
         (decision, reasons, page)
     }
 }
@@ -104,6 +107,7 @@ fn without_a_production_version_only_the_size_counts() {
             median_accepted_rows: None,
             coverage: &[],
             columns: &[],
+            decayed: &[],
             settings: &settings,
         };
         decide(&input)
@@ -111,6 +115,23 @@ fn without_a_production_version_only_the_size_counts() {
     assert_eq!(decide_on(499).0, Decision::Quarantine);
     assert_eq!(decide_on(499).1, ["has 499 rows, fewer than the 500 that a decision needs"]);
     assert_eq!(decide_on(500).0, Decision::Bootstrap);
+}
+
+#[test]
+fn production_that_became_worse_is_trained_anew() {
+    let settings = Settings::default();
+    let input = DecisionInput {
+        has_production: true,
+        rows: 900,
+        median_accepted_rows: None,
+        coverage: &[],
+        columns: &[],
+        decayed: &["production has become worse".to_owned()],
+        settings: &settings,
+    };
+    assert_eq!(decide(&input), (Decision::Train, vec!["production has become worse".to_string()]));
+    assert_eq!(decide(&DecisionInput { rows: 90, ..input }).0, Decision::Quarantine);
+    assert_eq!(decide(&DecisionInput { decayed: &[], ..input }).0, Decision::Skip);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //!   or that are drawn from a range so narrow that chance would have repeated some.
 
 use dataset::{Cells, TableColumn};
-use spec::{Categories, parse_time};
+use spec::{Categories, Kind, parse_time};
 
 use super::calendar::months_come_round;
 use super::examples;
@@ -26,8 +26,8 @@ const FEW_NUMBERS: usize = 12;
 /// What is guessed of a column.
 #[derive(Debug)]
 pub(super) enum Guess {
-    /// An input: its declaration, and what that was guessed from.
-    Input { declaration: String, comment: String },
+    /// An input: its kind, its declaration, and what that was guessed from.
+    Input { kind: Kind, declaration: String, comment: String },
     /// Dates, and which of their parts differ between rows.
     Time { nullable: bool, parts: Vec<&'static str>, comment: String },
     /// Not to be seen by the model, with the reason.
@@ -43,6 +43,24 @@ pub(super) struct Profile<'a> {
     n_distinct: usize,
     /// Present numbers, rising; of a column of numbers.
     sorted: Vec<f64>,
+}
+
+/// The kind of a column that shall be compared with another file's, or why it is no ground for a comparison: dates and
+/// identifiers differ between any two files. A constant column is one, because it may move.
+pub(crate) fn kind_of(column: &TableColumn) -> Result<Kind, String> {
+    let profile = Profile::of(column);
+    if profile.is_constant() {
+        return Ok(match &column.cells {
+            Cells::Numbers(_) => Kind::Number,
+            Cells::Booleans(_) => Kind::Boolean,
+            Cells::Text(_) => Kind::Category,
+        });
+    }
+    match profile.guess() {
+        Guess::Input { kind, .. } => Ok(kind),
+        Guess::Time { comment, .. } => Err(format!("dates, {comment}")),
+        Guess::Drop(reason) => Err(reason),
+    }
 }
 
 impl<'a> Profile<'a> {
@@ -108,6 +126,7 @@ impl<'a> Profile<'a> {
                 &format!("; only {} whole numbers: kept in order, a category if they are codes", self.n_distinct);
         }
         Guess::Input {
+            kind: Kind::Number,
             declaration: format!("{{kind: number{range}{}}}", self.nullable()),
             comment: self.with_missing(comment),
         }
@@ -213,6 +232,7 @@ impl<'a> Profile<'a> {
                 };
         }
         Guess::Input {
+            kind: Kind::Category,
             declaration: format!("{{kind: category, {levels}{}}}", self.nullable()),
             comment: self.with_missing(comment),
         }
@@ -221,6 +241,7 @@ impl<'a> Profile<'a> {
     fn boolean(&self, seen: &str) -> Guess {
         let comment = if self.n_distinct == 1 { format!("{seen} or nothing") } else { format!("written {seen}") };
         Guess::Input {
+            kind: Kind::Boolean,
             declaration: format!("{{kind: boolean{}}}", self.nullable()),
             comment: self.with_missing(comment),
         }

@@ -3,34 +3,39 @@
 use std::cmp::Reverse;
 
 use indexmap::IndexMap;
-use statrs::function::factorial::ln_factorial;
 
-use super::Draft;
-use crate::profile::tally;
-use crate::two_sample::{chi_square, jensen_shannon, psi};
-use crate::{Category, Distribution, EffectMeasure, LISTED_CATEGORIES, Test, null};
+use super::{Draft, all_on_one_side};
+use crate::two_sample::chi_square;
+use crate::{Category, Distribution, EffectMeasure, LISTED_CATEGORIES, Statistics, Test, null};
 
 /// Categories shown by name in a plot; the rest is one bar.
 const PLOTTED: usize = 11;
 
-pub(super) fn draft(reference: &IndexMap<String, u64>, levels: &[String], codes: &[u32], floor: f64) -> Draft {
-    let sides = Sides::align(reference, levels, &tally(levels.len(), codes));
+/// Compares counts by category; `current` may name a category more than once.
+pub(super) fn draft<'a>(
+    reference: &'a IndexMap<String, u64>,
+    current: impl Iterator<Item = (&'a str, u64)>,
+    floor: f64,
+) -> Draft {
+    let sides = Sides::align(reference, current);
     let (n, m) = (sides.reference.iter().sum(), sides.current.iter().sum());
 
     let (pooled_reference, pooled_current) = chi_square::pool_rare(&sides.reference, &sides.current);
     let test = chi_square::homogeneity(&pooled_reference, &pooled_current);
+    let statistics = Statistics::of_categories(&sides.reference, &sides.current);
     let n_categories = sides.names.len();
     Draft {
         test: Test::ChiSquare,
         statistic: test.statistic,
         p_value: test.p_value,
-        psi: psi::from_counts(&sides.reference, &sides.current),
-        effect: jensen_shannon::distance(&sides.reference, &sides.current),
+        effect: statistics.jensen_shannon,
         effect_measure: EffectMeasure::JensenShannon,
         threshold: floor.max(null::jensen_shannon_quantile(&sides.reference, &sides.current)),
+        statistics,
         new_categories: one_sided(&sides.names, &sides.current, &sides.reference, m, n),
         vanished_categories: one_sided(&sides.names, &sides.reference, &sides.current, n, m),
         n_categories,
+        out_of_range: None,
         n_current: m,
         distribution: sides.distribution(n, m),
     }
@@ -44,10 +49,10 @@ struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    fn align(reference: &'a IndexMap<String, u64>, levels: &'a [String], tally: &[u64]) -> Self {
+    fn align(reference: &'a IndexMap<String, u64>, current: impl Iterator<Item = (&'a str, u64)>) -> Self {
         let mut union: IndexMap<&'a str, (u64, u64)> =
             reference.iter().map(|(name, &count)| (name.as_str(), (count, 0))).collect();
-        for (level, &count) in levels.iter().zip(tally).filter(|&(_, &count)| count > 0) {
+        for (level, count) in current.filter(|&(_, count)| count > 0) {
             union.entry(level).or_default().1 += count;
         }
         // By name: an order that tells which side a category comes from would let equally rare new categories be pooled
@@ -113,14 +118,6 @@ fn one_sided(names: &[&str], here: &[u64], there: &[u64], n_here: u64, n_there: 
     found.iter().map(category).collect()
 }
 
-/// Probability that `count` rows, dealt at random to sides of `n_here` and `n_there` rows, all fall here:
-/// `C(n_here, count) / C(n_here + n_there, count)`.
-fn all_on_one_side(count: u64, n_here: u64, n_there: u64) -> f64 {
-    let n_both = n_here + n_there;
-    let log = ln_factorial(n_here) - ln_factorial(n_here - count) + ln_factorial(n_both - count) - ln_factorial(n_both);
-    log.exp().min(1.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,10 +131,7 @@ mod tests {
     }
 
     fn draft_of(reference: &[(&str, u64)], current: &[(&str, u64)]) -> Draft {
-        let levels: Vec<String> = current.iter().map(|(name, _)| name.to_string()).collect();
-        let codes: Vec<u32> =
-            current.iter().enumerate().flat_map(|(code, &(_, count))| vec![code as u32; count as usize]).collect();
-        draft(&counts(reference), &levels, &codes, 0.1)
+        draft(&counts(reference), current.iter().copied(), 0.1)
     }
 
     #[test]

@@ -3,14 +3,18 @@
 mod categories;
 mod numbers;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rayon::prelude::*;
+use statrs::function::factorial::ln_factorial;
 
-use crate::two_sample::chi_square;
+use crate::profile::tally;
+use crate::statistics::Numbers;
+use crate::two_sample::{chi_square, sorted};
 use crate::{
-    Category, ColumnProfile, ColumnReport, Distribution, EffectMeasure, Error, MISSING, MissingRate, Profile, Role,
-    Settings, Test, Values, q_values, reasons,
+    Category, ColumnProfile, ColumnReport, Distribution, EffectMeasure, Error, MISSING, MissingRate, OutOfRange,
+    Profile, Role, Settings, Statistics, Test, Values, q_values, reasons,
 };
 
 /// Compares a batch with the reference and says for each column whether it has drifted, and why.
@@ -46,6 +50,32 @@ pub fn compare(
     target: Option<(String, Values<'_>)>,
     settings: &Settings,
 ) -> Result<Vec<ColumnReport>, Error> {
+    let current: Vec<_> = current.iter().map(|(name, values)| (name.clone(), Current::Rows(*values))).collect();
+    judge(reference, &current, target.map(|(name, values)| (name, Current::Rows(values))), settings)
+}
+
+/// [`compare`] with the profile of a batch instead of its rows: what [`compare`] says while both profiles are exact, and
+/// within the stated error of their order statistics beyond.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_profiles(
+    reference: &Profile,
+    current: &Profile,
+    settings: &Settings,
+) -> Result<Vec<ColumnReport>, Error> {
+    let columns: Vec<_> =
+        current.columns.iter().map(|(name, profile)| (name.clone(), Current::Profile(profile))).collect();
+    let target = current.target.as_ref().map(|(name, profile)| (name.clone(), Current::Profile(profile)));
+    judge(reference, &columns, target, settings)
+}
+
+fn judge(
+    reference: &Profile,
+    current: &[(String, Current<'_>)],
+    target: Option<(String, Current<'_>)>,
+    settings: &Settings,
+) -> Result<Vec<ColumnReport>, Error> {
     settings.check()?;
     let pairs = pair(reference, current, target)?;
     let is_known = |name: &String| {
@@ -63,24 +93,75 @@ pub fn compare(
     Ok(reports.map(|((pair, draft), q_value)| draft.decide(pair, q_value, n_columns, settings)).collect())
 }
 
+/// A column of the batch.
+#[derive(Clone, Copy)]
+enum Current<'a> {
+    Rows(Values<'a>),
+    Profile(&'a ColumnProfile),
+}
+
+impl<'a> Current<'a> {
+    /// Number of rows, missing values included.
+    fn len(self) -> u64 {
+        match self {
+            Current::Rows(values) => values.len() as u64,
+            Current::Profile(profile) => profile.n() + profile.missing(),
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Current::Rows(values) => values.kind(),
+            Current::Profile(profile) => profile.kind(),
+        }
+    }
+
+    /// A column of numbers; `None` for one of categories.
+    fn numbers(self) -> Option<Numbers<'a>> {
+        match self {
+            Current::Rows(Values::Numbers(values)) => {
+                let sorted = sorted(values);
+                Some(Numbers { n: sorted.len() as u64, sorted: Cow::Owned(sorted) })
+            }
+            Current::Profile(ColumnProfile::Numbers { n, quantiles, .. }) => {
+                Some(Numbers { n: *n, sorted: Cow::Borrowed(quantiles) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Rows by category; none for a column of numbers.
+    fn categories(self) -> Box<dyn Iterator<Item = (&'a str, u64)> + 'a> {
+        match self {
+            Current::Rows(Values::Categories { levels, codes }) => {
+                Box::new(levels.iter().map(String::as_str).zip(tally(levels.len(), codes)))
+            }
+            Current::Profile(ColumnProfile::Categories { counts, .. }) => {
+                Box::new(counts.iter().map(|(level, &count)| (level.as_str(), count)))
+            }
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+}
+
 /// One column on both sides.
 struct Pair<'a> {
     column: &'a str,
     role: Role,
     reference: &'a ColumnProfile,
-    current: Values<'a>,
+    current: Current<'a>,
 }
 
 /// Brings both sides together, or says why they do not fit.
 fn pair<'a>(
     reference: &'a Profile,
-    current: &[(String, Values<'a>)],
-    target: Option<(String, Values<'a>)>,
+    current: &[(String, Current<'a>)],
+    target: Option<(String, Current<'a>)>,
 ) -> Result<Vec<Pair<'a>>, Error> {
     if reference.n_rows == 0 {
         return Err(Error::NoRows { side: "reference" });
     }
-    let mut by_name: HashMap<&str, Values<'a>> = HashMap::with_capacity(current.len());
+    let mut by_name: HashMap<&str, Current<'a>> = HashMap::with_capacity(current.len());
     for (column, values) in current {
         if !reference.columns.contains_key(column) {
             return Err(Error::UnknownColumn { column: column.clone() });
@@ -114,16 +195,17 @@ fn pair<'a>(
 }
 
 impl Pair<'_> {
-    fn check(&self, expected: usize) -> Result<(), Error> {
+    fn check(&self, expected: u64) -> Result<(), Error> {
         let column = || self.column.to_string();
         if self.reference.kind() != self.current.kind() {
             let (reference, current) = (self.reference.kind(), self.current.kind());
             return Err(Error::KindMismatch { column: column(), reference, current });
         }
         if self.current.len() != expected {
-            return Err(Error::UnequalLengths { column: column(), rows: self.current.len(), expected });
+            let (rows, expected) = (self.current.len() as usize, expected as usize);
+            return Err(Error::UnequalLengths { column: column(), rows, expected });
         }
-        if let Values::Categories { levels, codes } = self.current {
+        if let Current::Rows(Values::Categories { levels, codes }) = self.current {
             let is_wrong = |code: u32| code != MISSING && code as usize >= levels.len();
             if let Some(&code) = codes.iter().find(|&&code| is_wrong(code)) {
                 return Err(Error::CodeWithoutLevel { column: column(), code, levels: levels.len() });
@@ -138,14 +220,15 @@ struct Draft {
     test: Test,
     statistic: f64,
     p_value: f64,
-    psi: f64,
     effect: f64,
     effect_measure: EffectMeasure,
     threshold: f64,
+    statistics: Statistics,
     new_categories: Vec<Category>,
     vanished_categories: Vec<Category>,
     /// How many categories either side has.
     n_categories: usize,
+    out_of_range: Option<OutOfRange>,
     /// Values of the current side that are not missing.
     n_current: u64,
     distribution: Distribution,
@@ -154,18 +237,14 @@ struct Draft {
 impl Draft {
     fn of(pair: &Pair<'_>, settings: &Settings) -> Draft {
         let floor = settings.effect_floor(pair.column);
-        match (pair.reference, pair.current) {
-            (ColumnProfile::Numbers { n, std, quantiles, wasserstein_null, .. }, Values::Numbers(values)) => {
-                numbers::draft(
-                    &numbers::Reference { n: *n, std: *std, quantiles, null: *wasserstein_null },
-                    values,
-                    floor,
-                )
+        match pair.reference {
+            ColumnProfile::Numbers { n, std, min, max, quantiles, wasserstein_null, .. } => {
+                let reference = Numbers { n: *n, sorted: Cow::Borrowed(quantiles) };
+                let current = pair.current.numbers().expect("kinds were compared when the sides were paired");
+                let known = numbers::Known { std: *std, range: (*min, *max), null: *wasserstein_null };
+                numbers::draft(&reference, &current, &known, floor)
             }
-            (ColumnProfile::Categories { counts, .. }, Values::Categories { levels, codes }) => {
-                categories::draft(counts, levels, codes, floor)
-            }
-            _ => unreachable!("kinds were compared when the sides were paired"),
+            ColumnProfile::Categories { counts, .. } => categories::draft(counts, pair.current.categories(), floor),
         }
     }
 
@@ -177,7 +256,12 @@ impl Draft {
                 category.share > settings.category_share_floor() && category.p_value <= level_by_category;
         }
 
-        let n_rows = pair.current.len() as u64;
+        if let Some(out_of_range) = &mut self.out_of_range {
+            out_of_range.notable = out_of_range.below.max(out_of_range.above) > settings.range_share_floor()
+                && out_of_range.p_value <= level_by_column;
+        }
+
+        let n_rows = pair.current.len();
         let missing = (pair.reference.missing(), n_rows - self.n_current);
         let totals = (pair.reference.n() + pair.reference.missing(), n_rows);
         let mut missing_rate = MissingRate {
@@ -195,7 +279,7 @@ impl Draft {
             statistic: self.statistic,
             p_value: self.p_value,
             q_value,
-            psi: self.psi,
+            psi: self.statistics.psi,
             effect: self.effect,
             effect_measure: self.effect_measure,
             threshold: self.threshold,
@@ -204,7 +288,9 @@ impl Draft {
             role: pair.role,
             new_categories: self.new_categories,
             vanished_categories: self.vanished_categories,
+            out_of_range: self.out_of_range,
             missing_rate,
+            statistics: self.statistics,
             distribution: self.distribution,
         };
         let reasons = reasons::of(&report, settings.alpha);
@@ -212,4 +298,12 @@ impl Draft {
         report.reasons = reasons.into_iter().map(|reason| reason.text).collect();
         report
     }
+}
+
+/// Probability that `count` rows, dealt at random to sides of `n_here` and `n_there` rows, all fall here:
+/// `C(n_here, count) / C(n_here + n_there, count)`.
+fn all_on_one_side(count: u64, n_here: u64, n_there: u64) -> f64 {
+    let n_both = n_here + n_there;
+    let log = ln_factorial(n_here) - ln_factorial(n_here - count) + ln_factorial(n_both - count) - ln_factorial(n_both);
+    log.exp().min(1.0)
 }

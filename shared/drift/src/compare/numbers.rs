@@ -1,46 +1,61 @@
 //! A column of numbers.
 
-use super::Draft;
-use crate::two_sample::{ks, psi, sorted, wasserstein};
-use crate::{Distribution, EffectMeasure, Test, null};
+use super::{Draft, all_on_one_side};
+use crate::statistics::Numbers;
+use crate::two_sample::{psi, wasserstein};
+use crate::{Distribution, EffectMeasure, OutOfRange, Statistics, Test, null};
 
-/// What the comparison needs of the reference.
-pub(super) struct Reference<'a> {
-    pub(super) n: u64,
+/// What is known of the reference beside its order statistics.
+pub(super) struct Known {
+    /// Standard deviation, ddof 0.
     pub(super) std: f64,
-    pub(super) quantiles: &'a [f64],
+    /// Smallest and largest value.
+    pub(super) range: (f64, f64),
+    /// [`null::wasserstein_unit_quantile`].
     pub(super) null: f64,
 }
 
-pub(super) fn draft(reference: &Reference<'_>, values: &[f64], floor: f64) -> Draft {
-    let current = sorted(values);
-    let (n, m) = (reference.n, current.len() as u64);
-
-    let statistic = ks::statistic(reference.quantiles, &current);
-    let edges = psi::edges(reference.quantiles);
-    let counts_reference = psi::histogram(reference.quantiles, &edges);
-    let counts_current = psi::histogram(&current, &edges);
-    let distance = wasserstein::distance(reference.quantiles, &current);
-    let null = null::wasserstein_quantile(n, m, reference.null);
-
+pub(super) fn draft(reference: &Numbers<'_>, current: &Numbers<'_>, known: &Known, floor: f64) -> Draft {
+    let Known { std, range, null: unit } = *known;
+    let (n, m) = (reference.n, current.n);
+    let statistics = Statistics::of_numbers(reference, current, std);
+    let null = null::wasserstein_quantile(n, m, unit);
+    let edges = psi::edges(&reference.sorted);
+    let distribution = if edges.len() >= 2 {
+        shares(&edges, &psi::histogram(&reference.sorted, &edges), &psi::histogram(&current.sorted, &edges))
+    } else {
+        equal_width(&reference.sorted, &current.sorted)
+    };
+    let test = statistics.ks.expect("numbers have this test");
     Draft {
         test: Test::Ks,
-        statistic,
-        p_value: ks::p_value(statistic, n, m),
-        psi: psi::from_counts(&counts_reference, &counts_current),
-        effect: wasserstein::in_sigmas(distance, reference.std),
+        statistic: test.statistic,
+        p_value: test.p_value,
+        effect: statistics.wasserstein_sigmas.expect("numbers have this distance"),
         effect_measure: EffectMeasure::Wasserstein,
-        threshold: floor.max(wasserstein::in_sigmas(null, reference.std)),
+        threshold: floor.max(wasserstein::in_sigmas(null, std)),
+        statistics,
         new_categories: Vec::new(),
         vanished_categories: Vec::new(),
         n_categories: 0,
+        out_of_range: out_of_range(n, current, range),
         n_current: m,
-        distribution: if edges.len() >= 2 {
-            shares(&edges, &counts_reference, &counts_current)
-        } else {
-            equal_width(reference.quantiles, &current)
-        },
+        distribution,
     }
+}
+
+/// The values beyond the reference's range. Whether they matter is decided later, when the number of columns is known.
+fn out_of_range(n: u64, current: &Numbers<'_>, range: (f64, f64)) -> Option<OutOfRange> {
+    let (m, sorted) = (current.n, &current.sorted);
+    if n == 0 || m == 0 {
+        return None;
+    }
+    let known = sorted.len() as f64;
+    let below = sorted.partition_point(|&value| value < range.0) as f64 / known;
+    let above = 1.0 - sorted.partition_point(|&value| value <= range.1) as f64 / known;
+    let chance = |share: f64| all_on_one_side((share * m as f64).round() as u64, m, n);
+    let p_value = (2.0 * chance(below).min(chance(above))).min(1.0);
+    Some(OutOfRange { range, below, above, p_value, notable: false })
 }
 
 /// Quantile bins say nothing about a column that has two or three values; bins of equal width do.
@@ -98,6 +113,16 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_beyond_the_reference_is_counted_with_its_chance() {
+        let side = |values: &[f64]| Numbers { n: values.len() as u64, sorted: values.to_vec().into() };
+        let found = out_of_range(4, &side(&[-1.0, 0.5, 1.0, 2.0, 3.0]), (0.0, 1.0)).unwrap();
+        assert_eq!((found.below, found.above), (0.2, 0.4));
+        // The two largest of nine are both of the five: 5/9 * 4/8.
+        assert!((found.p_value - 2.0 * 5.0 / 9.0 * 4.0 / 8.0).abs() < 1e-12);
+        assert_eq!(out_of_range(4, &side(&[]), (0.0, 1.0)), None);
+    }
 
     #[test]
     fn labels_are_short() {

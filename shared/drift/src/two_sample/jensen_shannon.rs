@@ -1,4 +1,6 @@
-//! Jensen-Shannon distance, for categories.
+//! Jensen-Shannon distance, for categories and histograms.
+
+use super::share_pairs;
 
 /// Jensen-Shannon distance in base 2: the root of `(KL(r || a) + KL(c || a)) / 2` with the shares `r` and `c` of both
 /// sides, their average `a`, and `KL(x || a) = sum of x * log2(x / a)`.
@@ -20,15 +22,9 @@
 /// assert!((distance - 0.11599593958475014).abs() < 1e-9); // scipy 1.17.1
 /// ```
 pub fn distance(reference: &[u64], current: &[u64]) -> f64 {
-    let n_reference = reference.iter().sum::<u64>() as f64;
-    let n_current = current.iter().sum::<u64>() as f64;
-    if n_reference == 0.0 || n_current == 0.0 {
-        return 0.0;
-    }
     let relative_entropy = |share: f64, average: f64| if share > 0.0 { share * (share / average).log2() } else { 0.0 };
     let mut sum = 0.0;
-    for (&a, &b) in reference.iter().zip(current) {
-        let (share_reference, share_current) = (a as f64 / n_reference, b as f64 / n_current);
+    for (share_reference, share_current) in share_pairs(reference, current) {
         let average = (share_reference + share_current) / 2.0;
         sum += relative_entropy(share_reference, average) + relative_entropy(share_current, average);
     }

@@ -42,6 +42,35 @@ pub fn statistic(reference: &[f64], current: &[f64]) -> f64 {
     statistic
 }
 
+/// Where the gap is widest: the first such value, of the reference before the current side, and whether the reference's
+/// distribution function is the higher one there. `None` when a side is empty.
+///
+/// # Source
+/// Equals scipy 1.17.1 `ks_2samp(...).statistic_location`, and a `statistic_sign` of 1 where the reference is higher.
+///
+/// ```
+/// let gap = drift::two_sample::ks::widest_gap(&[0.1, 0.2, 0.3, 0.4, 0.5], &[0.25, 0.35, 0.45, 0.55, 0.65, 0.75]);
+/// assert_eq!(gap, Some((0.5, true))); // scipy 1.17.1
+/// ```
+pub fn widest_gap(reference: &[f64], current: &[f64]) -> Option<(f64, bool)> {
+    let (n, m) = (reference.len() as f64, current.len() as f64);
+    let share = |sample: &[f64], value: f64| sample.partition_point(|&other| other <= value) as f64;
+    let gap = |value: f64| share(reference, value) / n - share(current, value) / m;
+    let mut values = reference.iter().chain(current).copied();
+    let first = values.next().filter(|_| m > 0.0 && n > 0.0)?;
+    let (mut highest, mut lowest) = ((gap(first), first), (gap(first), first));
+    for value in values {
+        let gap = gap(value);
+        if gap > highest.0 {
+            highest = (gap, value);
+        }
+        if gap < lowest.0 {
+            lowest = (gap, value);
+        }
+    }
+    Some(if -lowest.0 > highest.0 { (lowest.1, false) } else { (highest.1, true) })
+}
+
 /// Largest `n * m` for which [`p_value`] counts lattice paths.
 pub const EXACT_PATHS: u64 = 100_000;
 

@@ -1,6 +1,6 @@
 //! Population stability index.
 
-use super::quantile;
+use super::{quantile, share_pairs};
 
 /// Bins of a number column.
 pub const BINS: usize = 10;
@@ -28,15 +28,9 @@ pub const FLOOR: f64 = 1e-4;
 /// assert!((psi - 0.07493980460514588).abs() < 1e-9); // numpy 2.4.6
 /// ```
 pub fn from_counts(reference: &[u64], current: &[u64]) -> f64 {
-    let n_reference = reference.iter().sum::<u64>() as f64;
-    let n_current = current.iter().sum::<u64>() as f64;
-    if n_reference == 0.0 || n_current == 0.0 {
-        return 0.0;
-    }
     let mut psi = 0.0;
-    for (&a, &b) in reference.iter().zip(current) {
-        let share_reference = (a as f64 / n_reference).max(FLOOR);
-        let share_current = (b as f64 / n_current).max(FLOOR);
+    for (share_reference, share_current) in share_pairs(reference, current) {
+        let (share_reference, share_current) = (share_reference.max(FLOOR), share_current.max(FLOOR));
         psi += (share_current - share_reference) * (share_current / share_reference).ln();
     }
     psi
