@@ -10,7 +10,7 @@ use service::Progress;
 use spec::Spec;
 
 use crate::comparison::{Against, Checked, Circumstances, judge, median, settings};
-use crate::live;
+use crate::live::{self, Arrived, Live};
 use crate::spec_change::spec_changes;
 use crate::{CheckRequest, Error};
 
@@ -33,6 +33,11 @@ pub(crate) async fn check(
     let (position, state, manifest) = find(&states, request)?;
     let production = registry.production(&spec.name).await?;
     let before = states[..position].iter().filter(|state| state.accepted());
+    let arrived = before
+        .clone()
+        .chain([state])
+        .filter_map(|state| Some(Arrived { batch: state.landing.batch.clone(), rows: state.manifest.as_ref()?.rows }));
+    let arrived = arrived.collect();
     let circumstances = Circumstances {
         rows: manifest.rows,
         median_accepted_rows: median(before.filter_map(|state| Some(state.manifest.as_ref()?.rows)).collect()),
@@ -49,7 +54,7 @@ pub(crate) async fn check(
     if let Some(made) = checks.into_iter().find(|check| check.key == key) {
         return Ok(made.report);
     }
-    let case = Case { registry, spec: &spec, manifest, production, circumstances };
+    let case = Case { registry, spec: &spec, manifest, production, circumstances, arrived };
     let (checked, page) = case.compare(progress).await?;
     // The page comes first: a check on record always has its report.
     registry.put_batch_file(&spec.name, &request.batch, REPORT_FILE, page).await?;
@@ -110,6 +115,8 @@ struct Case<'a> {
     manifest: &'a BatchManifest,
     production: Option<AliasEntry>,
     circumstances: Circumstances,
+    /// The accepted batches before this one, and this one.
+    arrived: Vec<Arrived>,
 }
 
 impl Case<'_> {
@@ -127,9 +134,9 @@ impl Case<'_> {
             (Against::Reference(_), Some(production)) => {
                 progress.send("measuring the production version on labelled rows", Some(0.2));
                 let settings = settings(self.spec);
-                live::judge(self.registry, production, &self.spec.name, &self.manifest.batch, &settings).await?
+                live::judge(self.registry, production, &self.spec.name, &self.arrived, &settings).await?
             }
-            _ => Vec::new(),
+            _ => Live::default(),
         };
         progress.send(format!("comparing {} rows with the reference", self.circumstances.rows), Some(0.4));
         let reference_rows = match &against {
@@ -141,7 +148,7 @@ impl Case<'_> {
         let judging = move || {
             let (decision, reasons, columns) = judge(&spec, &rows.batch, &against, &circumstances, &live)?;
             let page = pages::html(&meta, decision, &reasons, &columns);
-            Ok((decision, reasons, columns, live, page))
+            Ok((decision, reasons, columns, live.decays, page))
         };
         let judged: Result<_, drift::Error> = tokio::task::spawn_blocking(judging).await?;
         let (decision, reasons, columns, live, page) =

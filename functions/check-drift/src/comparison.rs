@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use spec::{Batch, DriftPreset, Spec};
 use utoipa::ToSchema;
 
+use crate::live::Live;
+
 /// A decision about a batch, as it is answered and kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Checked {
@@ -68,7 +70,7 @@ pub(crate) fn judge(
     batch: &Batch,
     against: &Against,
     circumstances: &Circumstances,
-    live: &[Decay],
+    live: &Live,
 ) -> Result<(Decision, Vec<String>, Vec<ColumnReport>), drift::Error> {
     let columns = drift::inputs(spec, batch);
     let mut settings = settings(spec);
@@ -103,7 +105,7 @@ pub(crate) fn judge(
     {
         (decision, reasons) = (Decision::Train, changes.clone());
     }
-    let decayed: Vec<String> = live.iter().filter_map(Decay::reason).collect();
+    let decayed: Vec<String> = live.decays.iter().filter_map(Decay::reason).chain(live.outgrown.clone()).collect();
     if decision == Decision::Skip && !decayed.is_empty() {
         decision = Decision::Train;
         // Why nothing would have been done has become untrue.

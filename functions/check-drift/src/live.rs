@@ -25,6 +25,61 @@ struct Lineage {
     batch: String,
     /// All batches of its window.
     batches: Vec<String>,
+    /// None of a version from before there was a choice of remedies.
+    fit: Option<Fit>,
+}
+
+/// What its network and its readout were fitted on.
+#[derive(Deserialize)]
+struct Fit {
+    batches: Vec<String>,
+    weighted: Option<usize>,
+    recalibrated: Option<String>,
+}
+
+/// An accepted batch, or the one that is checked.
+pub(crate) struct Arrived {
+    pub(crate) batch: String,
+    pub(crate) rows: u64,
+}
+
+/// What labelled rows say of the production version.
+#[derive(Default)]
+pub(crate) struct Live {
+    /// How it does.
+    pub(crate) decays: Vec<Decay>,
+    /// Why it should be made again though it does as well as it did.
+    pub(crate) outgrown: Option<String>,
+}
+
+impl Lineage {
+    /// The batches that a version was made for when it was made for a change: those that counted more than the others.
+    fn change(&self) -> &[String] {
+        let Some(Fit { batches, weighted, recalibrated }) = &self.fit else { return &[] };
+        match (weighted, recalibrated) {
+            (_, Some(batch)) => std::slice::from_ref(batch),
+            (Some(newest), None) => &batches[batches.len() - (*newest).min(batches.len())..],
+            (None, None) if batches.len() < self.batches.len() => batches,
+            (None, None) => &[],
+        }
+    }
+
+    /// A version that was made for a change knows it from few rows. Once as many have come since, it is time to learn the change
+    /// better, and again at twice as many, at four times as many, and so on: so few trials are in vain.
+    fn outgrown(&self, arrived: &[Arrived]) -> Option<String> {
+        let change = self.change();
+        let learnt: u64 = arrived.iter().filter(|batch| change.contains(&batch.batch)).map(|batch| batch.rows).sum();
+        let made_for = arrived.iter().position(|batch| batch.batch == self.batch)?;
+        let since: Vec<u64> = arrived[made_for + 1..].iter().map(|batch| batch.rows).collect();
+        let (newest, before) = since.split_last()?;
+        let times = |rows: u64| rows.checked_div(learnt).and_then(u64::checked_ilog2);
+        let (then, now) = (before.iter().sum::<u64>(), before.iter().sum::<u64>() + newest);
+        (times(now) > times(then)).then(|| {
+            format!(
+                "the production version was made for a change that {learnt} rows showed, and {now} rows have come since"
+            )
+        })
+    }
 }
 
 /// A line of the feedback log.
@@ -45,7 +100,7 @@ struct Predicted {
     probabilities: Option<HashMap<String, f64>>,
 }
 
-/// Judges the production version on the rows of a batch that have a label, and on what came back since it was promoted.
+/// Judges the production version on the rows of the last batch that have a label, and on what came back since it was promoted.
 ///
 /// Its expectation comes from the hold-out rows of the batch that it was made for: nothing was fitted on them, and the
 /// version was promoted for what it did there. None of both where there are too few rows.
@@ -56,9 +111,10 @@ pub(crate) async fn judge(
     registry: &Registry,
     production: &AliasEntry,
     model: &str,
-    batch: &str,
+    arrived: &[Arrived],
     settings: &Settings,
-) -> Result<Vec<Decay>, Error> {
+) -> Result<Live, Error> {
+    let Some(Arrived { batch, .. }) = arrived.last() else { return Ok(Live::default()) };
     let served = serving::open(registry, model, &production.version).await?;
     let lineage = registry.part(model, &production.version, Part::Lineage).await?;
     let lineage: Lineage = serde_json::from_slice(&lineage)
@@ -81,7 +137,8 @@ pub(crate) async fn judge(
         let of_feedback = of_feedback.as_ref().and_then(|live| on("feedback", live));
         on("the batch", &answered(&rows)).into_iter().chain(of_feedback).collect()
     };
-    Ok(tokio::task::spawn_blocking(judging).await?)
+    let outgrown = lineage.outgrown(arrived);
+    Ok(Live { decays: tokio::task::spawn_blocking(judging).await?, outgrown })
 }
 
 /// The metric whose row losses are compared: the spec's where it is a mean of losses, else the task's own.
@@ -195,4 +252,33 @@ fn joined<'a>(
     let probabilities = Array2::from_shape_vec((codes.len(), classes.len()), probabilities).ok()?;
     let target = ColumnData::Categories(Categories { levels: classes.clone(), codes });
     (!target.is_empty()).then_some((Predictions::Probabilities(probabilities), target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lineage(fit: &str) -> Lineage {
+        serde_json::from_str(&format!(r#"{{"batch": "b", "batches": ["a", "b"], "fit": {fit}}}"#)).unwrap()
+    }
+
+    #[test]
+    fn a_version_made_for_a_change_is_outgrown_by_doubling() {
+        let arrived = |rows: &[u64]| -> Vec<Arrived> {
+            let names = ["a", "b", "c", "d", "e", "f"].into_iter();
+            names.zip(rows).map(|(batch, rows)| Arrived { batch: batch.to_owned(), rows: *rows }).collect()
+        };
+        let weighted = lineage(r#"{"batches": ["a", "b"], "weighted": 1, "recalibrated": null}"#);
+        let recent = lineage(r#"{"batches": ["b"], "weighted": null, "recalibrated": null}"#);
+        let recalibrated = lineage(r#"{"batches": ["a"], "weighted": null, "recalibrated": "b"}"#);
+        for version in [&weighted, &recent, &recalibrated] {
+            let outgrown = |rows: &[u64]| version.outgrown(&arrived(rows)).is_some();
+            assert!(!outgrown(&[5_000, 1_000]) && !outgrown(&[5_000, 1_000, 900]));
+            assert!(outgrown(&[5_000, 1_000, 1_500]) && outgrown(&[5_000, 1_000, 900, 100]));
+            assert!(!outgrown(&[5_000, 1_000, 1_500, 300]) && outgrown(&[5_000, 1_000, 1_500, 300, 300]));
+        }
+        let all = lineage(r#"{"batches": ["a", "b"], "weighted": null, "recalibrated": null}"#);
+        assert_eq!(all.outgrown(&arrived(&[10, 10, 1_000_000])), None);
+        assert_eq!(lineage("null").outgrown(&arrived(&[10, 10, 1_000_000])), None);
+    }
 }

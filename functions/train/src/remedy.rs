@@ -21,10 +21,11 @@
 //! rows is left out of all these fits ([`Share::Validation`]). The winner is the one with the smallest loss on the newest
 //! batch's part among those whose loss on the earlier batches' part grows by no more than `promote.max_history_regression`.
 //! Recalibration changes least, and it is made from a network that has proved itself: another fit must beat it by more than
-//! a standard error of the paired difference. Hold-out rows take no part.
+//! [`MARGIN`] standard errors of the paired difference. Hold-out rows take no part.
 //!
 //! # Source
-//! The rule of one standard error: L. Breiman et al., "Classification and regression trees" (1984), §3.4.3.
+//! Preferring the simpler of two that a standard error cannot tell apart: L. Breiman et al., "Classification and regression
+//! trees" (1984), §3.4.3.
 
 use std::cmp::Ordering;
 
@@ -45,6 +46,8 @@ const NEWEST: [usize; 3] = [1, 2, 4];
 const MIN_RECENT_ROWS: usize = 500;
 /// Fewest rows to judge candidates on.
 const MIN_VALIDATION_ROWS: usize = 50;
+/// By how many standard errors another fit must beat recalibration: what 95 % sure of a paired difference means.
+const MARGIN: f64 = 2.0;
 /// Members of a candidate.
 const TRIAL_MEMBERS: usize = 2;
 
@@ -301,7 +304,7 @@ fn winner(metric: Metric, judged: &[Judged], candidates: &[Candidate]) -> Option
     };
     let recalibrated = kept.iter().copied().find(|judged| judged.remedy.kind == RemedyKind::Recalibrate);
     let is_enough = |recalibrated: &&Judged| match difference(recalibrated, best) {
-        Some((gain, standard_error)) => gain <= standard_error,
+        Some((gain, standard_error)) => gain <= MARGIN * standard_error,
         None => by_loss(recalibrated, &best) != Ordering::Greater,
     };
     Some(recalibrated.filter(is_enough).unwrap_or(best).remedy)
@@ -335,4 +338,63 @@ fn reason(metric: Metric, standing: &Judged, candidates: &[Candidate], winner: R
         told.join("; "),
         text::number(standing.value)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers with these losses on the newest rows and this metric on the earlier ones.
+    fn judged(kind: RemedyKind, losses: &[f64], history: f64) -> Judged {
+        let value = losses.iter().sum::<f64>() / losses.len() as f64;
+        let remedy = Remedy { kind, newest: None };
+        Judged { remedy, value, losses: Some(losses.to_vec()), history: Some(history) }
+    }
+
+    fn trial(max_history_regression: &str, judged: &[Judged]) -> Trial {
+        let text = format!(
+            "name: m\ntask: binary\ntarget: {{column: y, classes: [a, b]}}\ncolumns: {{x: {{kind: number}}}}\n\
+             promote: {{max_history_regression: {max_history_regression}}}\n"
+        );
+        let rows = || Batch::new(Vec::new(), None, None, 4);
+        let exam = Exam { newest: rows(), history: Some(rows()) };
+        let standing = self::judged(RemedyKind::All, &[1.0, 1.0, 1.0, 1.0], 1.0);
+        decide(&Spec::parse(&text).unwrap(), &standing, judged, &exam).unwrap()
+    }
+
+    #[test]
+    fn the_smallest_loss_wins_among_those_that_keep_history() {
+        let all = judged(RemedyKind::All, &[0.9, 0.8, 0.9, 0.8], 1.02);
+        let recent = judged(RemedyKind::Recent, &[0.4, 0.5, 0.4, 0.5], 1.5);
+        let candidates = [all, recent];
+        let strict = trial("0.10", &candidates);
+        assert_eq!(strict.winner.kind, RemedyKind::All);
+        assert_eq!(strict.candidates[1].history_increase, Some(0.5));
+        assert!(strict.candidates[0].keeps_history && !strict.candidates[1].keeps_history);
+        assert!(strict.reason.contains("which loses 50 % on history"), "{}", strict.reason);
+        assert_eq!(trial("off", &candidates).winner.kind, RemedyKind::Recent);
+        // Where all forget too much, the one that forgets least.
+        assert_eq!(trial("0.01", &candidates).winner.kind, RemedyKind::All);
+    }
+
+    #[test]
+    fn another_fit_must_surely_beat_recalibration() {
+        let recalibrated = || judged(RemedyKind::Recalibrate, &[0.5, 0.7, 0.5, 0.7], 1.0);
+        let hardly = judged(RemedyKind::Weighted, &[0.2, 0.9, 0.2, 0.9], 1.0);
+        assert_eq!(trial("0.10", &[recalibrated(), hardly]).winner.kind, RemedyKind::Recalibrate);
+        let clearly = judged(RemedyKind::Weighted, &[0.4, 0.61, 0.4, 0.61], 1.0);
+        let trial = trial("0.10", &[recalibrated(), clearly]);
+        assert_eq!(trial.winner.kind, RemedyKind::Weighted);
+        assert!((trial.candidates[1].gain.unwrap() - 0.495).abs() < 1e-12);
+    }
+
+    #[test]
+    fn metrics_that_are_no_mean_are_compared_as_they_are() {
+        let without = |kind, value| Judged { losses: None, value, ..judged(kind, &[0.0], 1.0) };
+        let (recalibrated, all) = (without(RemedyKind::Recalibrate, 0.7), without(RemedyKind::All, 0.7));
+        assert_eq!(trial("off", &[all, recalibrated]).winner.kind, RemedyKind::Recalibrate);
+        let better = [without(RemedyKind::Recalibrate, 0.7), without(RemedyKind::All, 0.6)];
+        let trial = trial("off", &better);
+        assert_eq!((trial.winner.kind, trial.candidates[0].gain), (RemedyKind::All, None));
+    }
 }

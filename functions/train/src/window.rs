@@ -163,3 +163,70 @@ impl Standing {
         Ok(Some(Self { network, fit }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use spec::{BatchBuilder, Kind, Value};
+
+    use super::*;
+
+    fn spec(split: &str) -> Spec {
+        let text = format!(
+            "name: m\ntask: regression\ntarget: {{column: y}}\ntime: at\ncolumns: {{at: {{kind: time}}, x: {{kind: number}}}}\n\
+             split: {split}\n"
+        );
+        Spec::parse(&text).unwrap()
+    }
+
+    fn batch(number: usize, n_rows: usize) -> BatchParts {
+        let rows = |from: usize, n_rows: usize| {
+            let mut builder = BatchBuilder::new([Kind::Time, Kind::Number], Some(Kind::Number), true);
+            for row in from..from + n_rows {
+                let at = (1_000 * number + row) as f64;
+                builder.push(&[Value::Number(at), Value::Number(at / 7.0)], &Value::Number(at), at);
+            }
+            builder.finish()
+        };
+        BatchParts { id: format!("batch {number}"), train: rows(0, n_rows), holdout: rows(n_rows, 10) }
+    }
+
+    fn times(rows: &Batch) -> Vec<f64> {
+        rows.time().unwrap().to_vec()
+    }
+
+    #[test]
+    fn the_newest_batches_weigh_as_much_as_all_before() {
+        let window = Window { batches: vec![batch(0, 300), batch(1, 100), batch(2, 50)] };
+        let spec = spec("{by: time}");
+        for (weighted, newest_rows) in [(1, 50), (2, 150)] {
+            let Lesson { rows, weights } =
+                window.lesson(&spec, &window.fit(None, Some(weighted)), Share::Whole).unwrap();
+            let weights = weights.unwrap();
+            assert_eq!((rows.n_rows(), weights.len()), (450, 450));
+            let (old, new) = weights.split_at(450 - newest_rows);
+            let sums = [old, new].map(|part| part.iter().sum::<f32>());
+            assert!(sums.iter().all(|sum| (sum - 225.0).abs() < 0.01), "{sums:?}");
+        }
+        let recent = window.lesson(&spec, &window.fit(Some(2), None), Share::Whole).unwrap();
+        assert_eq!((recent.rows.n_rows(), recent.weights), (150, None));
+        // All batches weighed against none is no weighing.
+        assert_eq!(window.lesson(&spec, &window.fit(Some(1), Some(1)), Share::Whole).unwrap().weights, None);
+        let elsewhere = Fit { batches: vec!["gone".to_owned()], weighted: None, recalibrated: None };
+        assert!(window.lesson(&spec, &elsewhere, Share::Whole).is_none());
+    }
+
+    #[test]
+    fn validation_rows_are_in_no_lesson() {
+        for (split, exact) in [("{by: time}", true), ("{by: hash}", false)] {
+            let (spec, batch) = (spec(split), batch(3, 400));
+            let [fitted, validation] = [Share::Fitted, Share::Validation].map(|share| times(&batch.part(&spec, share)));
+            let mut all = [fitted.clone(), validation.clone()].concat();
+            all.sort_unstable_by(f64::total_cmp);
+            assert_eq!(all, times(&batch.train), "{split}");
+            assert!((60..140).contains(&validation.len()), "a quarter of 400: {}", validation.len());
+            if exact {
+                assert_eq!((validation.len(), validation[0]), (100, 3_300.0), "the last in order of time");
+            }
+        }
+    }
+}

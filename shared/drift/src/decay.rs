@@ -194,11 +194,11 @@ mod tests {
         let mut alarms = 0;
         for _ in 0..400 {
             let (reference, all) = (draw(&mut rng, 1_000, |p| p), draw(&mut rng, 3_000, |p| p));
-            let looks = (50..=3_000)
+            let mut looks = (50..=3_000)
                 .step_by(50)
                 .map(|n| Losses { actual: all.actual[..n].to_vec(), expected: all.expected[..n].to_vec() });
             // The bound alone: without the floor of the effect.
-            alarms += i32::from(looks.into_iter().any(|live| decay(&live, &reference).effect_at_least > 0.0));
+            alarms += i32::from(looks.any(|live| decay(&live, &reference).effect_at_least > 0.0));
         }
         assert!(alarms <= 8, "{alarms} of 400, where 1 % is promised");
     }

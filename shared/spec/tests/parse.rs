@@ -219,8 +219,8 @@ rules: [{column: colour, between: [0, 1]}]
 split: {by: time, columns: [price], fraction: 1.5}
 source: {http: {url: localhost, exhausted: {status: 400, match: '('}}, rename: {a: age, b: age}}
 drift: {columns: {agge: {effect: 0}}}
-train: {metric: rmse, members: 0}
-promote: {floors: {r2: 0.5}, confidence: 1}
+train: {metric: rmse, members: 0, remedies: [recalibrate]}
+promote: {floors: {r2: 0.5}, confidence: 1, min_gain: 1}
 serve: {bands: [{label: all}, {below: 1, label: low}], explain: {space: target, background: 0}}
 "), @r"
     line 2, name: `Car Vision` cannot be an address. Use 1 to 63 lower-case letters, digits and dashes
@@ -247,7 +247,9 @@ serve: {bands: [{label: all}, {below: 1, label: low}], explain: {space: target, 
     line 19, drift.columns.agge.effect: every batch would drift. Write an effect above 0
     line 20, train.metric: `rmse` does not compare versions of this task. There is `log_loss`, `auc`, `pr_auc`, `brier`, `accuracy`, `f1`
     line 20, train.members: the bag is of no sensible size. Write 1 to 64
+    line 20, train.remedies: no network is ever fitted. Add all, weighted or recent: the first version has nothing to calibrate
     line 21, promote.floors.r2: this task has no `r2`. Did you mean `f1`?
+    line 21, promote.min_gain: it is not a share of the loss. 0.01 asks for a hundredth; 0 for any gain
     line 21, promote.confidence: the confidence is not between 0.5 and 1. 0.95 is usual
     line 22, serve.bands: the last band, and only it, is open above. Leave out its `below`
     line 22, serve.explain.space: this task has no such units. Write probability or logit

@@ -170,7 +170,23 @@ split: {by: time, fraction: 0.4}
     for day in [5.0, 1.0, f64::NAN, 4.0, 2.0] {
         builder.push(&[Value::Number(0.0)], &Value::Number(0.0), day);
     }
-    assert_eq!(spec.splitter().holdout(&builder.finish()), [true, false, false, true, false]);
+    let rows = builder.finish();
+    assert_eq!(spec.splitter().holdout(&rows), [true, false, false, true, false]);
+    assert_eq!(spec.splitter().again(0.2).holdout(&rows), [true, false, false, false, false]);
+}
+
+#[test]
+fn rows_are_drawn_again_apart_from_the_hold_out() {
+    let spec = demo();
+    let rows: Vec<(f64, Option<f64>, &str, f64)> = (0..4_000).map(|row| (f64::from(row), None, "a x", 1.0)).collect();
+    let (held_out, again) = {
+        let rows = batch(&rows);
+        (spec.splitter().holdout(&rows), spec.splitter().again(0.25).holdout(&rows))
+    };
+    let share = |of: &dyn Fn(usize) -> bool| (0..4_000).filter(|row| of(*row)).count() as f64 / 4_000.0;
+    assert!((share(&|row| again[row]) - 0.25).abs() < 0.03);
+    // One says nothing of the other.
+    assert!((share(&|row| again[row] && held_out[row]) - 0.05).abs() < 0.02);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use super::rows::{Column, NULL_INT, Table};
 /// The share of rows that `newcat` gives the new level.
 pub const NEW_LEVEL_SHARE: f64 = 0.10;
 /// The share of rows that `reweight` keeps: fewer would follow the weights more closely and be too few to learn from.
-pub(super) const KEPT_SHARE: f64 = 0.5;
+const KEPT_SHARE: f64 = 0.5;
 /// The level that `newcat` gives a text column.
 pub const NEW_LEVEL: &str = "novel";
 /// Standard scores beyond this count as this in `reweight`: one far value must not become the whole batch.

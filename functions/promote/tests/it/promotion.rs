@@ -77,6 +77,21 @@ async fn no_better_is_not_enough() {
 }
 
 #[tokio::test]
+async fn a_sure_gain_must_be_worth_a_change() {
+    let fixture = Fixture::in_memory("");
+    let batch = fixture.land(1, 4_000, 2.0).await;
+    // Every answer is nearer to the line, by little.
+    let champion = fixture.publish(2.0, 0.060, &batch).await;
+    fixture.promoted(&champion, None).await;
+    let nearer = fixture.publish(2.0, 0.055, &batch).await;
+    let body = fixture.refused(&nearer, Some(&champion)).await;
+    assert!(body["evidence"]["new"]["interval"][0].as_f64().unwrap() > 0.0, "{body}");
+    assert!(reasons(&body)[0].ends_with("and under 1 % is no reason to change"), "{body}");
+    fixture.write_spec(&spec_text("promote: {min_gain: 0}"));
+    fixture.promoted(&nearer, Some(&champion)).await;
+}
+
+#[tokio::test]
 async fn what_history_forbids_its_absence_allows() {
     let fixture = Fixture::in_memory("");
     let old = fixture.land(1, 400, 2.0).await;

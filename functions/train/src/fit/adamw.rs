@@ -15,18 +15,16 @@ pub(super) struct Step {
     pub(super) rate: f32,
     /// Decoupled weight decay, in units of the learning rate.
     pub(super) decay: f32,
-    /// Share of the way that averages move towards the values.
-    pub(super) averaging: f32,
     /// `1 / (1 - βᵗ)` of both moments at step `t`, from 1.
     corrections: [f32; 2],
 }
 
 impl Step {
     /// The step after `done` others.
-    pub(super) fn new(done: usize, rate: f64, decay: f64, averaging: f64) -> Self {
+    pub(super) fn new(done: usize, rate: f64, decay: f64) -> Self {
         let step = i32::try_from(done + 1).unwrap_or(i32::MAX);
         let corrections = [BETA_1, BETA_2].map(|beta| 1.0 / (1.0 - beta.powi(step)));
-        Self { rate: rate as f32, decay: decay as f32, averaging: averaging as f32, corrections }
+        Self { rate: rate as f32, decay: decay as f32, corrections }
     }
 
     /// The same step without weight decay.
@@ -40,34 +38,30 @@ impl Step {
 pub(super) struct Parameter {
     /// As they are.
     pub(super) values: Vec<f32>,
-    /// Their moving averages.
-    pub(super) averages: Vec<f32>,
     moments: [Vec<f32>; 2],
 }
 
 impl Parameter {
     pub(super) fn new(values: Vec<f32>) -> Self {
         let zeros = vec![0.0; values.len()];
-        Self { averages: values.clone(), values, moments: [zeros.clone(), zeros] }
+        Self { values, moments: [zeros.clone(), zeros] }
     }
 
-    /// Moves the numbers at `at` against `factor * gradient`, and their averages after them.
+    /// Moves the numbers at `at` against `factor * gradient`.
     ///
     /// # Source
     /// I. Loshchilov, F. Hutter, "Decoupled weight decay regularization" (ICLR 2019), algorithm 2.
     pub(super) fn step(&mut self, at: Range<usize>, gradient: &[f32], factor: f32, step: &Step) {
-        let Step { rate, decay, averaging, corrections: [first_correction, second_correction] } = *step;
+        let Step { rate, decay, corrections: [first_correction, second_correction] } = *step;
         let keep = 1.0 - rate * decay;
         let [first, second] = &mut self.moments;
         let moments = first[at.clone()].iter_mut().zip(&mut second[at.clone()]);
-        let values = self.values[at.clone()].iter_mut().zip(&mut self.averages[at]);
-        for (((value, average), (first, second)), gradient) in values.zip(moments).zip(gradient) {
+        for ((value, (first, second)), gradient) in self.values[at].iter_mut().zip(moments).zip(gradient) {
             let gradient = factor * gradient;
             *first = BETA_1 * *first + (1.0 - BETA_1) * gradient;
             *second = BETA_2 * *second + (1.0 - BETA_2) * gradient * gradient;
             let change = *first * first_correction / ((*second * second_correction).sqrt() + EPSILON);
             *value = keep * *value - rate * change;
-            *average += averaging * (*value - *average);
         }
     }
 }
@@ -108,25 +102,20 @@ mod tests {
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
             network = optimizer.step(0.01, network, gradients);
             let gradient: Vec<f32> = parameter.values.iter().map(|value| (value - 2.0) / 3.0).collect();
-            parameter.step(0..3, &gradient, 3.0, &Step::new(done, 0.01, 0.1, 1.0));
+            parameter.step(0..3, &gradient, 3.0, &Step::new(done, 0.01, 0.1));
         }
         let expected = numbers(network.values.val().into_data());
         for (value, expected) in parameter.values.iter().zip(&expected) {
             assert!((value - expected).abs() < 1e-5, "{value} {expected}");
         }
-        assert_eq!(parameter.values, parameter.averages);
     }
 
     #[test]
-    fn averages_follow() {
-        let mut parameter = Parameter::new(vec![1.0]);
-        parameter.step(0..1, &[1.0], 1.0, &Step::new(0, 0.5, 0.0, 0.25));
-        assert!((parameter.values[0] - 0.5).abs() < 1e-6 && (parameter.averages[0] - 0.875).abs() < 1e-6);
-        let unmoved = Parameter::new(vec![1.0, 2.0]);
-        let mut decayed = unmoved.clone();
-        decayed.step(1..2, &[0.0], 1.0, &Step::new(0, 0.5, 0.1, 1.0));
-        assert_eq!(decayed.values, [1.0, 1.9]);
-        decayed.step(1..2, &[0.0], 1.0, &Step::new(1, 0.5, 0.1, 1.0).without_decay());
-        assert_eq!(decayed.values, [1.0, 1.9]);
+    fn decay_is_of_the_numbers_stepped() {
+        let mut parameter = Parameter::new(vec![1.0, 2.0]);
+        parameter.step(1..2, &[0.0], 1.0, &Step::new(0, 0.5, 0.1));
+        assert_eq!(parameter.values, [1.0, 1.9]);
+        parameter.step(1..2, &[0.0], 1.0, &Step::new(1, 0.5, 0.1).without_decay());
+        assert_eq!(parameter.values, [1.0, 1.9]);
     }
 }

@@ -59,8 +59,6 @@ pub(super) struct Pace {
     pub(super) rate: f64,
     /// Weight decay, in units of the learning rate; biases have none.
     pub(super) decay: f64,
-    /// Share of the way that the averages move towards the values.
-    pub(super) averaging: f64,
     /// What the sum of the gates' magnitudes costs, so that features of no use are shut out.
     pub(super) sparsity: f64,
 }
@@ -93,22 +91,13 @@ impl FirstLayer {
         }
     }
 
-    /// The layer as it is.
+    /// The layer with everything multiplied out.
     pub(super) fn folded(&self) -> Folded {
-        self.fold(|parameter| &parameter.values)
-    }
-
-    /// The layer of the moving averages.
-    pub(super) fn averaged(&self) -> Folded {
-        self.fold(|parameter| &parameter.averages)
-    }
-
-    fn fold<'a>(&'a self, of: impl Fn(&'a Parameter) -> &'a [f32]) -> Folded {
         let width = self.width;
-        let (scales, gates) = (of(&self.scales), self.gates.as_ref().map(&of));
+        let (scales, gates) = (&self.scales.values, self.gates.as_ref().map(|gates| gates.values.as_slice()));
         let mut addends = vec![0.0; self.inputs.n_addends() * width];
         let bins = self.inputs.bins();
-        for (input, weights) in of(&self.weights).chunks_exact(width).enumerate() {
+        for (input, weights) in self.weights.values.chunks_exact(width).enumerate() {
             let factor = self.factor(input, scales, gates);
             let (before, addend) = addends.split_at_mut(self.addends[input] * width);
             let addend = addend[..width].iter_mut().zip(weights);
@@ -119,8 +108,8 @@ impl FirstLayer {
                 addend.for_each(|(addend, weight)| *addend = factor * weight);
             }
         }
-        let embeddings = self.embeddings.iter().map(|embedding| of(embedding).to_vec());
-        Folded { addends, bias: of(&self.bias).to_vec(), embeddings: embeddings.collect() }
+        let embeddings = self.embeddings.iter().map(|embedding| embedding.values.clone());
+        Folded { addends, bias: self.bias.values.clone(), embeddings: embeddings.collect() }
     }
 
     /// What the weights of an input are multiplied with.
@@ -143,7 +132,7 @@ impl FirstLayer {
             }
             start += bins + 1;
         }
-        let step = Step::new(self.steps, pace.rate, pace.decay, pace.averaging);
+        let step = Step::new(self.steps, pace.rate, pace.decay);
         self.steps += 1;
         let mut of_scales = vec![0.0; self.scales.values.len()];
         let mut of_gates = self.gates.as_ref().map(|gates| {
@@ -271,7 +260,7 @@ mod tests {
             of_sums: &[f32],
         ) -> Vec<(&'static str, f32, [Folded; 2])> {
             let mut stepped = self.clone();
-            stepped.step(folded, rows, of_sums, Pace { rate: 1.0, decay: 0.0, averaging: 1.0, sparsity: 0.0 });
+            stepped.step(folded, rows, of_sums, Pace { rate: 1.0, decay: 0.0, sparsity: 0.0 });
             type Pick = fn(&mut FirstLayer) -> Option<&mut Parameter>;
             let kinds: [(&str, Pick); 5] = [
                 ("weight", |layer| Some(&mut layer.weights)),
@@ -315,11 +304,9 @@ mod tests {
         let none = inputs.gather(&crate::fit::network::tests::encoded(1, 2, 1), &[], |code| code);
         let folded = first.folded();
         let before = first.gates.clone().unwrap().values;
-        first.step(&folded, &none, &[], Pace { rate: 0.01, decay: 0.5, averaging: 0.5, sparsity: 0.1 });
+        first.step(&folded, &none, &[], Pace { rate: 0.01, decay: 0.5, sparsity: 0.1 });
         let gates = first.gates.clone().unwrap();
         assert!(gates.values[0] < 0.995 * before[0] - 0.009, "decay alone takes half a per cent: {:?}", gates.values);
-        assert!((gates.averages[0] - (before[0] + gates.values[0]) / 2.0).abs() < 1e-6);
         assert_eq!(first.bias.values, [1.0; 5]);
-        assert_eq!(first.averaged().bias, [1.0; 5]);
     }
 }

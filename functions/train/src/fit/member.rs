@@ -104,7 +104,7 @@ pub fn fit(
     if let Some(row) = rows.targets(setup.member.log).iter().position(|target| !target.is_finite()) {
         return Err(Error::Target { row });
     }
-    let Recipe { epochs, batch_rows, learning_rate, weight_decay: decay, averaging, sparsity, .. } = *setup.recipe;
+    let Recipe { epochs, batch_rows, learning_rate, weight_decay: decay, sparsity, .. } = *setup.recipe;
     let smoothing = setup.recipe.label_smoothing as f32;
     let device = device();
     let autodiff = device.clone().autodiff();
@@ -114,8 +114,6 @@ pub fn fit(
     let width = setup.architecture.first_width(setup.member);
     let mut first_layer = FirstLayer::new(&inputs, setup.member.body.n_sums(), width, &mut starts);
     let mut network = Network::new(setup.architecture, setup.member, &mut starts, &autodiff);
-    // The network whose weights are kept: a moving average of the one that learns.
-    let mut averaged = network.valid();
     let adamw = |decay| {
         AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON).with_weight_decay(decay)
     };
@@ -156,13 +154,12 @@ pub fn fit(
                 let rate = learning_rate * schedule(step, n_steps);
                 let gradients = GradientsParams::from_grads(gradients, &network);
                 network = optimizer.step(rate, network, gradients);
-                first_layer.step(&folded, &gathered, &of_sums, Pace { rate, decay, averaging, sparsity });
+                first_layer.step(&folded, &gathered, &of_sums, Pace { rate, decay, sparsity });
                 step += 1;
-                averaged = averaged.towards(&network.valid(), averaging as f32);
             }
         }
-        let folded = first_layer.averaged();
-        let validation_loss = mean_loss((&folded, &averaged), &inputs, setup, rows, validation, &device);
+        let (folded, learnt) = (first_layer.folded(), network.valid());
+        let validation_loss = mean_loss((&folded, &learnt), &inputs, setup, rows, validation, &device);
         let train_loss = loss_sum / train.len() as f64;
         if !(train_loss.is_finite() && validation_loss.is_finite()) {
             return Err(Error::Diverged { epoch });
@@ -170,7 +167,7 @@ pub fn fit(
         let progress = Progress { epoch, epochs, train_loss, validation_loss };
         curve.push(progress);
         if best.as_ref().is_none_or(|(_, smallest, _)| validation_loss < *smallest) {
-            best = Some((epoch, validation_loss, (folded, averaged.clone())));
+            best = Some((epoch, validation_loss, (folded, learnt)));
         }
         if observer(progress).is_break() {
             return Err(Error::Stopped { epoch });
@@ -274,7 +271,6 @@ mod tests {
             weight_decay: 3e-2,
             dropout: 0.1,
             label_smoothing: 0.0,
-            averaging: 1.0,
             sparsity: 0.0,
         }
     }

@@ -69,18 +69,6 @@ impl Network {
         }
     }
 
-    /// This network moved by a share of the way towards another.
-    pub(super) fn towards(&self, other: &Self, share: f32) -> Self {
-        fn moved<const D: usize>(from: &Param<Tensor<D>>, to: &Param<Tensor<D>>, share: f32) -> Param<Tensor<D>> {
-            Param::from_tensor(from.val() * (1.0 - share) + to.val() * share)
-        }
-        let layers = self.layers.iter().zip(&other.layers).map(|(from, to)| Linear {
-            weight: moved(&from.weight, &to.weight, share),
-            bias: from.bias.as_ref().zip(to.bias.as_ref()).map(|(from, to)| moved(from, to, share)),
-        });
-        Self { layers: layers.collect() }
-    }
-
     /// The weights of this member, with its first layer, as `model` serves them.
     ///
     /// # Errors
@@ -298,7 +286,7 @@ pub(crate) mod tests {
                 assert!(close, "{name}: {change} instead of {slope}");
             }
             // And a small step makes it smaller.
-            let pace = Pace { rate: 1e-4, decay: 0.0, averaging: 1.0, sparsity: 0.0 };
+            let pace = Pace { rate: 1e-4, decay: 0.0, sparsity: 0.0 };
             first.step(&folded, &rows, &of_sums, pace);
             assert!(numbers(loss(&first.folded()).2.into_data())[0] < numbers(before.into_data())[0]);
         }
@@ -316,15 +304,5 @@ pub(crate) mod tests {
         let dense = weights.tensor(0, "first.dense").unwrap();
         let (sums, straight): (Vec<_>, Vec<_>) = dense.iter().enumerate().partition(|(index, _)| index % 33 < 32);
         assert!(sums.iter().all(|(_, value)| **value != 0.0) && straight.iter().all(|(_, value)| **value == 0.0));
-    }
-
-    #[test]
-    fn towards_is_a_weighted_mean() {
-        let (architecture, member, device) = (architecture(3, 1), member(8), Device::flex());
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let [from, to] = [(); 2].map(|()| Network::new(&architecture, &member, &mut rng, &device));
-        let head = |network: &Network| numbers(network.layers[1].weight.val().into_data());
-        let expected: Vec<f32> = head(&from).iter().zip(head(&to)).map(|(from, to)| 0.75 * from + 0.25 * to).collect();
-        assert_eq!(head(&from.towards(&to, 0.25)), expected);
     }
 }

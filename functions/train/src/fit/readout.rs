@@ -73,3 +73,56 @@ pub(super) fn class(target: f32, code: &TargetCode) -> usize {
         _ => target as usize,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::evaluate;
+    use spec::{BatchBuilder, Kind, Metric, Value};
+
+    use super::*;
+    use crate::evaluate::fit_predictor;
+    use crate::fit::{Bag, NoKeeper, fit_bag};
+
+    /// Rows of which those with a large `x` are mostly high; of the low ones every `keep`-th is kept.
+    fn rows(n_rows: usize, keep: usize) -> Batch {
+        let mut builder = BatchBuilder::new([Kind::Number], Some(Kind::Category), false);
+        let mut lows = 0;
+        for row in 0..n_rows {
+            let x = (row * 37 % 101) as f64 / 100.0;
+            let is_high = (row * 7_919 % 1_009) as f64 / 1_009.0 < x;
+            lows += usize::from(!is_high);
+            if is_high || lows % keep == 0 {
+                let level = if is_high { "high" } else { "low" };
+                builder.push(&[Value::Number(x)], &Value::Level(level.to_owned()), f64::NAN);
+            }
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn a_new_readout_mends_rates_and_keeps_the_order() {
+        let text = "name: m\ntask: binary\ntarget: {column: y, classes: [low, high]}\ncolumns: {x: {kind: number}}\n\
+                    train: {kinds: [coarse], members: 2, hidden: 8}\nserve: {threshold: f1}\n";
+        let spec = Arc::new(Spec::parse(text).unwrap());
+        let history = rows(1_500, 1);
+        let encoder = Encoder::fit(&spec, &history).unwrap();
+        let encoded = Rows::of_batch(&spec, &encoder, &history).unwrap();
+        let bag = Bag { spec: &spec, encoder: &encoder, rows: &encoded, over_budget: &|| false };
+        let standing = fit_bag(bag, &NoKeeper).unwrap().weights;
+        let shifted = rows(3_000, 6);
+        let mended = recalibrate(&spec, &encoder, &standing, &shifted).unwrap();
+        assert_eq!(mended.readout().blend, standing.readout().blend);
+        assert_ne!(mended.readout().threshold, standing.readout().threshold);
+        let metrics = |weights: &Weights| {
+            let predictor = Predictor::new(Arc::clone(&spec), encoder.clone(), weights).unwrap();
+            evaluate(&spec, &predictor.predict(&shifted), shifted.target().unwrap())
+        };
+        let (before, after) = (metrics(&standing), metrics(&mended));
+        assert!(after[&Metric::LogLoss] < before[&Metric::LogLoss] - 0.05, "{before:?} {after:?}");
+        assert!((after[&Metric::Auc] - before[&Metric::Auc]).abs() < 1e-12);
+        // It is as good as a fit that knew the rates.
+        let anew = fit_predictor(&spec, &shifted).unwrap();
+        let anew = evaluate(&spec, &anew.predict(&shifted), shifted.target().unwrap());
+        assert!(after[&Metric::LogLoss] < anew[&Metric::LogLoss] + 0.01, "{anew:?} {after:?}");
+    }
+}

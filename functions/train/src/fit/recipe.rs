@@ -17,9 +17,6 @@ const TREE_DEPTH: usize = 4;
 /// Most multiply-adds that the leaves of a member's trees may cost a row.
 const LEAF_COST: usize = 4096;
 
-/// Share of the way that the kept weights of layers move towards the learning ones in each step of a classification. Trees
-/// and regressions do better without: their last steps are small enough.
-const AVERAGING: f64 = 0.03;
 /// What an open gate costs a sparse member.
 const SPARSITY: f64 = 0.01;
 
@@ -38,8 +35,6 @@ pub struct Recipe {
     pub dropout: f64,
     /// Share of each class's certainty that is spread evenly over all classes.
     pub label_smoothing: f64,
-    /// Share of the way that the kept weights move towards the learning ones in each step; 1 keeps the latter.
-    pub averaging: f64,
     /// How much an open gate costs: the penalty on the sum of one scale a feature; 0 has no gates.
     pub sparsity: f64,
 }
@@ -69,7 +64,6 @@ impl Plan {
         let is_regression = spec.task == Task::Regression;
         let n_outputs = target.n_outputs();
         let is_fine = matches!(kind, MemberKind::Fine | MemberKind::FineTrees);
-        let are_trees = matches!(kind, MemberKind::Trees | MemberKind::FineTrees);
         let curves = 0..layout.bins.len();
         let curves = curves.filter(|curve| is_fine || !layout.fine[*curve]).collect();
         let body = match kind {
@@ -96,7 +90,6 @@ impl Plan {
             weight_decay: train.weight_decay.unwrap_or(weight_decay),
             dropout: train.dropout.unwrap_or(dropout),
             label_smoothing: train.label_smoothing.unwrap_or(label_smoothing),
-            averaging: if are_trees || is_regression { 1.0 } else { AVERAGING },
             sparsity: if kind == MemberKind::Sparse { SPARSITY } else { 0.0 },
         };
         Self { kind, member: Member { curves, body, straight: is_regression, log }, recipe }
@@ -182,7 +175,6 @@ mod tests {
             weight_decay: 0.0,
             dropout: 0.5,
             label_smoothing: 0.2,
-            averaging: 1.0,
             sparsity: 0.0,
         };
         assert_eq!(plan.recipe, expected);

@@ -1,8 +1,9 @@
 use indexmap::IndexMap;
-use spec::{Kind, Metric, Spec};
+use spec::{Kind, Metric, RemedyKind, Spec};
 
 use super::super::*;
 use super::*;
+use crate::remedy::{Candidate, Remedy, Trial};
 
 const SPEC: &str = r#"
 name: churn
@@ -29,6 +30,30 @@ fn summary(column: &str, kind: Kind, levels: &[(&str, f64)], numbers: &[f64]) ->
         distinct: 3,
         quantiles: quantiles.map(|(level, value)| Quantile { level: *level, value: *value }).collect(),
         levels: levels.iter().map(|(level, share)| LevelShare { level: (*level).to_owned(), share: *share }).collect(),
+    }
+}
+
+fn trial() -> Trial {
+    let candidate = |kind, value, gain, standard_error, history_increase| Candidate {
+        remedy: Remedy { kind, newest: None },
+        value,
+        gain: Some(gain),
+        standard_error,
+        history_increase,
+        keeps_history: true,
+    };
+    Trial {
+        metric: Metric::LogLoss,
+        validation_rows: 80,
+        history_rows: 1_000,
+        allowed: Some(0.1),
+        standing: 0.45,
+        candidates: vec![
+            candidate(RemedyKind::Recalibrate, 0.4, 0.05, Some(0.01), Some(-0.01)),
+            candidate(RemedyKind::All, 0.43, 0.02, None, None),
+        ],
+        winner: Remedy { kind: RemedyKind::Recalibrate, newest: None },
+        reason: "0.4 for the standing version with a new calibration, which was made.".to_owned(),
     }
 }
 
@@ -130,7 +155,7 @@ fn evidence() -> Evidence {
             ],
             recipe: IndexMap::from([("members".to_owned(), "2".to_owned())]),
             search: None,
-            remedy: Some("Class weights won over nothing, by 0.01 of log loss.".to_owned()),
+            trial: Some(trial()),
             threshold: 0.35,
             interval: None,
         },
@@ -160,7 +185,9 @@ fn the_model_card_tells_the_run() {
             "low below 0.3, high above",
             "## How it was fitted",
             "Learnt from 2 batches, 000000-aa to 000001-bb.",
-            "Class weights won",
+            "0.4 for the standing version with a new calibration, which was made",
+            "| the standing version with a new calibration | yes | 0.4 | 0.05 | 0.01 | −1 % |",
+            "| a fit on all history | no | 0.43 | 0.02 | – | – |",
             "| members | 2 |",
             "| member 1 | 3 | 2 | 0.4 | 0.42 |",
             "## How good it is",
