@@ -7,7 +7,7 @@ use model::{Predictions, Predictor, Readout, Weights, threshold};
 use spec::{Batch, Spec, Task};
 
 use super::calibrate::{calibrate, intervals};
-use super::{Error, Rows};
+use super::{Error, Rows, teaching};
 
 /// The same network with a readout fitted on other rows, which it has not learnt from: the calibration, the threshold and
 /// the intervals are those of these rows, and how much each member counts stays. The order of rows by a binary probability
@@ -26,8 +26,9 @@ pub fn recalibrate(spec: &Arc<Spec>, encoder: &Encoder, weights: &Weights, rows:
     let bare = Readout { blend: weights.readout().blend.clone(), ..Readout::default() };
     let weights = weights.clone().with_readout(bare.clone())?;
     let predictor = Predictor::new(Arc::clone(spec), encoder.clone(), &weights)?;
-    let targets = Rows::of_batch(spec, encoder, rows)?.targets;
-    let fitted = readout(spec, encoder.target(), &predictor.predict(rows), &targets, None);
+    let rows = teaching(rows);
+    let Rows { targets, weights: of_rows, .. } = Rows::of_batch(spec, encoder, &rows)?;
+    let fitted = readout(spec, encoder.target(), &predictor.predict(&rows), &targets, of_rows.as_deref());
     Ok(weights.with_readout(Readout { blend: bare.blend, ..fitted })?)
 }
 
