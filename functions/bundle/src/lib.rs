@@ -3,6 +3,7 @@
 mod client;
 pub mod demo;
 pub mod evaluate;
+pub mod explain;
 mod files;
 pub mod new;
 pub mod run;
@@ -31,6 +32,8 @@ pub enum Command {
     New(new::Args),
     /// Tell how good a spec's models are on a file, by cross-validation
     Evaluate(evaluate::Args),
+    /// Tell what each column of some rows adds to a version's answers
+    Explain(Box<explain::Args>),
     /// Simulate a data source
     Source(source::Args),
     /// Play the whole loop on simulated and on real data, and keep serving

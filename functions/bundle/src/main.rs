@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bundle::{Cli, Command, demo, evaluate, new, run, source, up};
+use bundle::{Cli, Command, demo, evaluate, explain, new, run, source, up};
 use clap::Parser;
 
 #[global_allocator]
@@ -15,6 +15,7 @@ async fn main() -> ExitCode {
         Command::Run(args) => run::run(args).await.map_err(Into::into),
         Command::New(args) => new::run(&args).map_err(Into::into),
         Command::Evaluate(args) => evaluate::run(&args).map_err(Into::into),
+        Command::Explain(args) => explain::run(*args).await.map_err(Into::into),
         Command::Source(args) => source::run(args).await.map_err(Into::into),
         Command::Demo(args) => demo::run(args).await.map_err(Into::into),
     };
