@@ -15,7 +15,7 @@ use crate::{Error, Explanation, Game, Mixed};
 pub const DEFAULT_EXACT_EVALUATIONS: u64 = 1_000_000;
 
 /// How many outputs a sample may take unless told otherwise.
-pub const DEFAULT_MAX_EVALUATIONS: u64 = 500_000;
+pub const DEFAULT_MAX_EVALUATIONS: u64 = 200_000;
 
 /// When an explanation stops, at the first of these.
 #[derive(Clone, Copy)]

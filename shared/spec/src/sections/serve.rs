@@ -106,7 +106,7 @@ pub struct Explain {
     /// Units of the values. Default: `probability` for classes, `target` for numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<Space>,
-    /// Milliseconds that a request may take at most; what is known by then is answered, with its error.
+    /// Milliseconds that a request may take at most; what is known by then is answered, with its error. Default: 10000.
     #[serde(default = "default_deadline_ms", skip_serializing_if = "is_default_deadline")]
     #[schemars(range(min = 1, max = 600_000))]
     pub deadline_ms: u64,
