@@ -29,8 +29,8 @@ fn explain(criterion: &mut Criterion) {
     group.sample_size(10);
     group.bench_function("10 columns, 100 background rows, exact", |bencher| {
         bencher.iter(|| {
-            let mut game = Coalitions::new(&predictor, &record, &background, Space::Probability).expect("it fits");
-            shap::exact(&mut game)
+            let game = Coalitions::new(&predictor, &record, &background, Space::Probability).expect("it fits");
+            shap::exact(&game)
         });
     });
     group.finish();

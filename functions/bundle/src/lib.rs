@@ -4,6 +4,7 @@ mod client;
 pub mod demo;
 pub mod drift;
 pub mod evaluate;
+pub mod explain;
 mod files;
 pub mod new;
 pub mod run;
@@ -37,6 +38,8 @@ pub enum Command {
     Search(search::Args),
     /// Compare a file with another one, without a spec; exit code 3 says that it drifted
     Drift(drift::Args),
+    /// Tell what each column of some rows adds to a version's answers
+    Explain(Box<explain::Args>),
     /// Simulate a data source
     Source(source::Args),
     /// Play the whole loop on simulated and on real data, and keep serving

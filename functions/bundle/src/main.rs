@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bundle::{Cli, Command, demo, drift, evaluate, new, run, search, source, up};
+use bundle::{Cli, Command, demo, drift, evaluate, explain, new, run, search, source, up};
 use clap::Parser;
 
 #[global_allocator]
@@ -18,6 +18,7 @@ async fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args).map(done).map_err(Into::into),
         Command::Search(args) => search::run(&args).map(done).map_err(Into::into),
         Command::Drift(args) => drift::run(&args).map_err(Into::into),
+        Command::Explain(args) => explain::run(*args).await.map(done).map_err(Into::into),
         Command::Source(args) => source::run(args).await.map(done).map_err(Into::into),
         Command::Demo(args) => demo::run(args).await.map(done).map_err(Into::into),
     };

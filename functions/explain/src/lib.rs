@@ -3,6 +3,7 @@
 mod answer;
 mod error;
 mod routes;
+mod summary;
 mod work;
 
 use std::num::NonZero;
@@ -82,6 +83,21 @@ impl State {
     /// Every reason why requests cannot be answered as they should; none when all is well.
     pub fn troubles(&self) -> Vec<String> {
         self.0.slots.outages()
+    }
+
+    /// Explains a version that is open, production or not: `body` is that of `POST /explain`, and so is the answer.
+    ///
+    /// # Errors
+    /// The problem that the route would answer.
+    pub async fn explain(&self, served: &Arc<Served>, body: serde_json::Value) -> Result<serde_json::Value, Problem> {
+        let (records, asked) = routes::read(body, served.spec(), self.longest())?;
+        let answer = work::explain_all(self, served, records, asked, &service::Progress::silent()).await?;
+        Ok(serde_json::to_value(answer).expect("text and finite numbers have a JSON form"))
+    }
+
+    /// How long a request may take at most: a second is left for the answer itself.
+    fn longest(&self) -> Duration {
+        Duration::from_secs(self.0.host.config().long_timeout_s.saturating_sub(1).max(1))
     }
 
     /// The production version of a model.

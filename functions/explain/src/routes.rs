@@ -15,18 +15,17 @@ use utoipa_axum::routes;
 
 use crate::State;
 use crate::answer::{Answer, Asked};
-use crate::work::explain_all;
+use crate::summary::SummaryAnswer;
+use crate::work::{explain_all, summarise};
 
 /// Most records of one request.
 const MAX_RECORDS: usize = 100;
-
-/// How long a request may sample unless it says otherwise.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The function's routes, for its own server and for the bundle.
 pub fn routes(state: State) -> OpenApiRouter {
     let mut router =
         OpenApiRouter::new().routes(routes!(explain_only_model).long()).routes(routes!(explain_model).long());
+    router = router.routes(routes!(summarise_model).long());
     describe_records(router.get_openapi_mut(), &state);
     router.with_state(state)
 }
@@ -42,12 +41,33 @@ struct Records {
     /// Units of the values: `probability` or `logit` for classes, `target` for numbers. Default: as the spec says.
     #[schema(example = "probability")]
     space: Option<String>,
-    /// Milliseconds after which sampling ends with what it has, at most the service's time-out. Default 10 s. Exact values
-    /// take what they take.
+    /// Milliseconds after which the best estimate so far is answered, with its error. Default and at most: as the spec says.
     #[schema(minimum = 1)]
     deadline_ms: Option<u64>,
     /// The class to explain. Default: the positive one of two, or all of several.
     class: Option<String>,
+    /// Where values are sampled: stop when none has a larger standard error, in the units of the values.
+    #[schema(exclusive_minimum = 0.0)]
+    standard_error: Option<f64>,
+    /// Answer what each pair of columns adds together, too, where the deadline allows for exact values. Default: false.
+    interactions: Option<bool>,
+}
+
+/// What a summary of a version is asked for.
+#[derive(ToSchema)]
+#[schema(as = ExplainSummaryRequest)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Summary {
+    /// As in `ExplainRequest`.
+    space: Option<String>,
+    /// As in `ExplainRequest`.
+    #[schema(minimum = 1)]
+    deadline_ms: Option<u64>,
+    /// As in `ExplainRequest`.
+    class: Option<String>,
+    /// As in `ExplainRequest`.
+    #[schema(exclusive_minimum = 0.0)]
+    standard_error: Option<f64>,
 }
 
 /// Any model's record.
@@ -97,39 +117,91 @@ async fn explain_model(
     }
 }
 
-async fn answer(state: State, served: Arc<Served>, headers: &HeaderMap, body: Value) -> Response {
-    let started = Instant::now();
-    // A second is left for the answer itself.
-    let longest = Duration::from_secs(state.0.host.config().long_timeout_s.saturating_sub(1).max(1));
-    let (records, asked, deadline) = match read(body, served.spec(), longest) {
-        Ok(read) => read,
-        Err(error) => return Problem::from(error).into_response(),
+/// Tells how much each column matters to the production version of a model, and how answers depend on it: the background
+/// rows are explained against each other.
+#[utoipa::path(post, path = "/models/{model}/explain/summary", tag = "explain", request_body = Summary,
+    params(("model" = String, Path, description = "Name of the model")),
+    responses((status = 200, body = SummaryAnswer)))]
+async fn summarise_model(
+    extract::State(state): extract::State<State>,
+    Path(model): Path<String>,
+    headers: HeaderMap,
+    JsonValue(body): JsonValue,
+) -> Response {
+    let served = match state.served(&model).await {
+        Ok(served) => served,
+        Err(problem) => return problem.into_response(),
     };
-    respond(headers, "explain", async move |progress| {
-        let explanations = explain_all(&state, &served, records, asked, (started, deadline), &progress).await?;
-        let (model, version) = (served.model().to_owned(), served.version().to_string());
-        Ok(Json(Answer { model, version, explanations }))
-    })
-    .await
+    let read = Request::new(body).and_then(|mut request| {
+        let asked = read_asked(&mut request, served.spec(), state.longest());
+        request.finish().map(|()| asked)
+    });
+    match read {
+        Ok(asked) => {
+            respond(&headers, "explain", async move |progress| {
+                Ok(Json(summarise(&state, &served, asked, &progress).await?))
+            })
+            .await
+        }
+        Err(error) => Problem::from(error).into_response(),
+    }
 }
 
-fn read(body: Value, spec: &Spec, longest: Duration) -> Result<(Vec<Record>, Asked, Duration), serving::Error> {
+async fn answer(state: State, served: Arc<Served>, headers: &HeaderMap, body: Value) -> Response {
+    match read(body, served.spec(), state.longest()) {
+        Ok((records, asked)) => {
+            respond(headers, "explain", async move |progress| {
+                Ok(Json(explain_all(&state, &served, records, asked, &progress).await?))
+            })
+            .await
+        }
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// Reads the body of a request for the version of a spec.
+pub(crate) fn read(body: Value, spec: &Spec, longest: Duration) -> Result<(Vec<Record>, Asked), serving::Error> {
     let mut request = Request::new(body)?;
     let (_, records) = request.records(spec, MAX_RECORDS);
-    let space = read_space(&mut request, spec);
-    let class = read_class(&mut request, spec);
+    let asked = read_asked(&mut request, spec, longest);
+    let interactions = match request.take("interactions") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(interactions)) => interactions,
+        Some(_) => {
+            request.error("/interactions", "this is true or false");
+            false
+        }
+    };
+    request.finish()?;
+    Ok((records, Asked { interactions, ..asked }))
+}
+
+fn read_asked(request: &mut Request, spec: &Spec, longest: Duration) -> Asked {
+    let started = Instant::now();
+    let space = read_space(request, spec);
+    let class = read_class(request, spec);
+    let most = Duration::from_millis(spec.serve.explain.deadline_ms).min(longest);
     let deadline = match request.take("deadline_ms") {
-        None | Some(Value::Null) => DEFAULT_DEADLINE,
+        None | Some(Value::Null) => most,
         Some(value) => match value.as_u64() {
-            Some(deadline_ms) if deadline_ms > 0 => Duration::from_millis(deadline_ms),
+            Some(deadline_ms) if deadline_ms > 0 => Duration::from_millis(deadline_ms).min(most),
             _ => {
                 request.error("/deadline_ms", "this is a whole number of milliseconds, at least 1");
-                DEFAULT_DEADLINE
+                most
             }
         },
     };
-    request.finish()?;
-    Ok((records, Asked { space, class }, deadline.min(longest)))
+    let standard_error = match request.take("standard_error") {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let target = value.as_f64().filter(|target| *target > 0.0);
+            if target.is_none() {
+                request.error("/standard_error", "this is a number above 0, in the units of the values");
+            }
+            target
+        }
+    };
+    Asked { space, class, interactions: false, standard_error, started, deadline }
 }
 
 fn read_space(request: &mut Request, spec: &Spec) -> Space {

@@ -8,10 +8,7 @@ use bytes::Bytes;
 use drift::Profile;
 use features::Encoder;
 use indexmap::IndexMap;
-use model::{Predictor, Weights, evaluate as score};
-use rand::SeedableRng;
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
+use model::{Predictor, Weights, background_rows, evaluate as score};
 use registry::{Part, Registry, VersionId};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -200,7 +197,7 @@ impl Fitter {
             kinds,
         };
         let metrics_bytes = serde_json::to_vec_pretty(&metrics).expect("metrics are finite numbers under text keys");
-        let background = self.background(&learnt);
+        let background = self.background(&predictor, &learnt);
         let mut parts = vec![
             (Part::Spec, Bytes::from(spec.text().to_owned())),
             (Part::Encoder, Bytes::from(encoder_bytes)),
@@ -344,13 +341,10 @@ impl Fitter {
         Profile::of(drift::inputs(&self.spec, rows).into_iter(), drift::target(&self.spec, rows))
     }
 
-    /// A seeded sample of train rows, in their order.
-    fn background(&self, rows: &Batch) -> Batch {
-        let n_background = self.spec.serve.explain.background.min(rows.n_rows());
-        let mut rng = ChaCha8Rng::seed_from_u64(self.spec.train.seed);
-        let mut chosen = index::sample(&mut rng, rows.n_rows(), n_background).into_vec();
-        chosen.sort_unstable();
-        rows.select(&chosen)
+    /// Train rows that explanations are made against, in their order.
+    fn background(&self, predictor: &Predictor, rows: &Batch) -> Batch {
+        let (n_rows, seed) = (self.spec.serve.explain.background, self.spec.train.seed);
+        rows.select(&background_rows(predictor, rows, n_rows, seed))
     }
 
     fn share(&self, member: usize, share: f64, message: String) {

@@ -1,8 +1,11 @@
-//! What bends the sums of a layer, written so that the compiler computes many values at once.
+//! What bends the sums of a layer, many values at once.
 
 use std::f32::consts::{LN_2, LOG2_E};
 
-/// Adding and subtracting it rounds a number of magnitude below 2^22 to the nearest integer.
+use pulp::{Arch, Simd, WithSimd};
+
+/// Adding it rounds a number of magnitude below 2^22 to the nearest integer, which then stands in the lowest bits;
+/// subtracting it gives that integer.
 const ROUNDER: f32 = 12_582_912.0;
 /// Exponents of two beyond this would leave the finite numbers.
 const MAX_EXPONENT: f32 = 126.0;
@@ -14,26 +17,17 @@ const LEAST: f32 = -90.0;
 /// # Source
 /// Elfwing, Uchibe, Doya, "Sigmoid-weighted linear units" (2017).
 pub fn silu(values: &mut [f32]) {
-    for value in values {
-        // Below this the answer is zero to any precision; without the bound a huge negative sum would not be.
-        *value = value.max(LEAST) / (1.0 + exp(-*value));
-    }
+    Arch::new().dispatch(Silu(values));
 }
 
 /// [`silu`] of every value, and in `slopes`, of the same shape, its derivative there.
 pub fn silu_with_slopes(values: &mut [f32], slopes: &mut [f32]) {
-    for (value, slope) in values.iter_mut().zip(slopes) {
-        let (x, share) = (value.max(LEAST), 1.0 / (1.0 + exp(-*value)));
-        *value = x * share;
-        *slope = share * (1.0 + x * (1.0 - share));
-    }
+    Arch::new().dispatch(SiluWithSlopes { values, slopes });
 }
 
 /// `x -> 1 / (1 + e^-2x)` on every value, to about 1e-7.
 pub fn sigmoid_of_twice(values: &mut [f32]) {
-    for value in values {
-        *value = 1.0 / (1.0 + exp(-2.0 * *value));
-    }
+    Arch::new().dispatch(SigmoidOfTwice(values));
 }
 
 /// The share with which a row reaches each leaf of a tree: products of the answers and their opposites, the last question's
@@ -49,15 +43,90 @@ pub fn leaves(answers: &[f32], shares: &mut [f32]) {
     }
 }
 
+struct Silu<'a>(&'a mut [f32]);
+
+impl WithSimd for Silu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (least, one) = (simd.splat_f32s(LEAST), simd.splat_f32s(1.0));
+        for_each(simd, self.0, |x| {
+            // Below this the answer is zero to any precision; without the bound a huge negative sum would not be.
+            let bounded = simd.max_f32s(x, least);
+            simd.div_f32s(bounded, simd.add_f32s(one, exp(simd, simd.neg_f32s(x))))
+        });
+    }
+}
+
+struct SiluWithSlopes<'a> {
+    values: &'a mut [f32],
+    slopes: &'a mut [f32],
+}
+
+impl WithSimd for SiluWithSlopes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (least, one) = (simd.splat_f32s(LEAST), simd.splat_f32s(1.0));
+        let both = |x| {
+            let bounded = simd.max_f32s(x, least);
+            let share = simd.div_f32s(one, simd.add_f32s(one, exp(simd, simd.neg_f32s(x))));
+            let rest = simd.mul_f32s(bounded, simd.sub_f32s(one, share));
+            (simd.mul_f32s(bounded, share), simd.mul_f32s(share, simd.add_f32s(one, rest)))
+        };
+        let (values, last_values) = S::as_mut_simd_f32s(self.values);
+        let (slopes, last_slopes) = S::as_mut_simd_f32s(self.slopes);
+        for (value, slope) in values.iter_mut().zip(slopes) {
+            (*value, *slope) = both(*value);
+        }
+        let (value, slope) = both(simd.partial_load_f32s(last_values));
+        simd.partial_store_f32s(last_values, value);
+        simd.partial_store_f32s(last_slopes, slope);
+    }
+}
+
+struct SigmoidOfTwice<'a>(&'a mut [f32]);
+
+impl WithSimd for SigmoidOfTwice<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (twice, one) = (simd.splat_f32s(-2.0), simd.splat_f32s(1.0));
+        for_each(simd, self.0, |x| simd.div_f32s(one, simd.add_f32s(one, exp(simd, simd.mul_f32s(twice, x)))));
+    }
+}
+
+#[inline(always)]
+fn for_each<S: Simd>(simd: S, values: &mut [f32], bend: impl Fn(S::f32s) -> S::f32s) {
+    let (vectors, rest) = S::as_mut_simd_f32s(values);
+    for vector in vectors {
+        *vector = bend(*vector);
+    }
+    let bent = bend(simd.partial_load_f32s(rest));
+    simd.partial_store_f32s(rest, bent);
+}
+
 /// `e^x`, to about 1e-7 of it, between `2^-126` and `2^126`: `2^n` by its bits, times the Taylor series of the rest, which
 /// lies within half a power of two.
-fn exp(x: f32) -> f32 {
-    let exponent = (x * LOG2_E).clamp(-MAX_EXPONENT, MAX_EXPONENT);
-    let whole = (exponent + ROUNDER) - ROUNDER;
-    let rest = (exponent - whole) * LN_2;
-    let series = 1.0
-        + rest * (1.0 + rest * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest * (1.0 / 120.0 + rest / 720.0)))));
-    f32::from_bits(((whole as i32 + 127) << 23) as u32) * series
+#[inline(always)]
+fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let all = |value| simd.splat_f32s(value);
+    let exponent = simd.mul_f32s(x, all(LOG2_E));
+    let exponent = simd.min_f32s(simd.max_f32s(exponent, all(-MAX_EXPONENT)), all(MAX_EXPONENT));
+    let rounded = simd.add_f32s(exponent, all(ROUNDER));
+    let whole = simd.sub_f32s(rounded, all(ROUNDER));
+    let rest = simd.mul_f32s(simd.sub_f32s(exponent, whole), all(LN_2));
+    let mut series = all(1.0 / 720.0);
+    for factor in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        series = simd.mul_add_e_f32s(series, rest, all(factor));
+    }
+    // The rounder's own bits are shifted out.
+    let power = simd.add_u32s(simd.transmute_u32s_f32s(rounded), simd.splat_u32s(127));
+    let power = simd.wrapping_dyn_shl_u32s(power, simd.splat_u32s(23));
+    simd.mul_f32s(simd.transmute_f32s_u32s(power), series)
 }
 
 #[cfg(test)]

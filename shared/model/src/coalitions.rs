@@ -1,15 +1,20 @@
 use std::collections::HashMap;
 
 use features::{Encoded, Slot};
-use shap::Game;
+use ndarray::{Array2, ArrayView1, ArrayView2};
+use shap::{Game, Mixed, players_by_row};
 use spec::{Batch, Categories, ColumnData, MISSING_CODE, Record, Space, Task, Value};
 
-use crate::network::{CHUNK_ROWS, Member, Scratch};
+use crate::layer::sum_addends;
+use crate::network::{Member, SCRATCH};
 use crate::response::{Response, check_space};
-use crate::{Error, Predictor};
+use crate::{Error, Predictions, Predictor};
 
-/// Most combinations of a feature's sources whose cells are kept. A feature made of up to 10 columns keeps all of its own.
-const MAX_CELLS: usize = 1024;
+/// Most columns behind a feature whose combinations are all prepared.
+const MAX_SOURCES: usize = 12;
+
+/// Most addends that are prepared of a feature, 64 MiB of them: one for each cell that is not like another.
+const MAX_ADDENDS: usize = 1 << 24;
 
 /// The game whose Shapley values explain one record: the players are the raw columns of the spec.
 ///
@@ -18,49 +23,36 @@ const MAX_CELLS: usize = 1024;
 /// ```
 ///
 /// where `f` is the served response of the whole network in the asked units: the probability of the positive class or of
-/// each class, the log-odds of the former or the logarithm of each of the latter, or the number in target units. So `v` of
-/// all players is what [`Predictor::predict`] answers for the record, and `v` of none is the mean answer over the background.
+/// each class, the log-odds of the former or the logarithm of each of the latter, or the number in target units. `f` at the
+/// record and at the background rows is what [`Predictor::predict`] answers for them, by the same code, so that values add
+/// up to the served answer to the last bits.
 ///
-/// Per background row the sum before the first activation is kept. A coalition that differs from the one before in one
-/// player changes only the addends of the features made of that column; a feature made of several columns has its own
-/// cells for each combination of which of them come from the record. The sums are kept in double precision, so that a walk
-/// of any length leaves no drift in them.
+/// At mixed rows the sum before the first activation is put together from addends, one for each feature, that are made
+/// ready once: a feature has an addend for each cell that it takes in the record or the background, and a feature made of
+/// several columns one for each combination of which of them come from the record.
 #[derive(Debug)]
 pub struct Coalitions<'a> {
     predictor: &'a Predictor,
     space: Space,
-    /// Room for a response to work in. Shape `[n_outputs]`.
-    logs: Vec<f64>,
     background: &'a Batch,
     /// The record's cells, each repeated for every background row.
     record: Vec<ColumnData>,
+    players: Vec<Vec<usize>>,
+    full_value: Array2<f64>,
+    base_values: Array2<f64>,
     features: Vec<Feature>,
-    /// Per player, the features that are made of its column.
-    features_of: Vec<Vec<usize>>,
-    coalition: Vec<bool>,
-    /// Per member, the sums before the first activation for `coalition`. Shapes `[n_background, width]`.
-    sums: Vec<Vec<f64>>,
-    scratch: Scratch,
-    outputs: Vec<f32>,
 }
 
-/// One feature of the network and its cells for each combination of its sources.
+/// One feature of the network and its addends.
 #[derive(Debug)]
 struct Feature {
     slot: Slot,
     sources: Vec<usize>,
-    /// Which of `sources` come from the record in the sums as they stand.
-    from_record: Vec<bool>,
-    cells: HashMap<Vec<bool>, Cells>,
-}
-
-/// A feature's encoded cells for all background rows.
-#[derive(Clone, Debug)]
-enum Cells {
-    /// Dense inputs, shape `[n_background, len]`, and positions, shape `[n_background, n_curves]`.
-    Numbers(Vec<f32>, Vec<f32>),
-    /// Shape `[n_background]`.
-    Codes(Vec<u32>),
+    /// For each combination of which sources come from the record, by bits, and each background row: which addend it has.
+    /// Empty for a feature of more combinations or cells than are prepared.
+    addend_of: Vec<Vec<u32>>,
+    /// Per member, addends of shape `[n_cells, width]`.
+    addends: Vec<Vec<f32>>,
 }
 
 impl<'a> Coalitions<'a> {
@@ -78,217 +70,223 @@ impl<'a> Coalitions<'a> {
         if background.columns().len() != n_players {
             return Err(Error::Background { expected: n_players, actual: background.columns().len() });
         }
-        let encoded = predictor.encoder().encode(spec, background);
-        let mut features = Vec::new();
-        let mut features_of = vec![Vec::new(); n_players];
-        for (index, slot) in predictor.encoder().slots().iter().enumerate() {
-            for source in &slot.sources {
-                features_of[*source].push(index);
-            }
-            let from_record = vec![false; slot.sources.len()];
-            let cells = HashMap::from([(from_record.clone(), Cells::of(&encoded, slot.slot))]);
-            features.push(Feature { slot: slot.slot, sources: slot.sources.clone(), from_record, cells });
-        }
+        let full_value = predictor.explained(&predictor.predict_records(std::slice::from_ref(record)), space);
+        let base_values = predictor.explained(&predictor.predict(background), space);
+        let is_same = |player: usize, row: usize| background.column(player).value(row) == record.values()[player];
+        let players = players_by_row(n_players, n_background, is_same);
         let columns = background.columns().iter().zip(record.values());
         let record = columns.map(|(column, value)| repeat(column, value, n_background)).collect();
-        let network = predictor.network();
-        let mut sums = Vec::with_capacity(network.members().len());
-        for member in network.members() {
-            let mut sum: Vec<f64> =
-                (0..n_background).flat_map(|_| member.bias.iter().copied().map(f64::from)).collect();
-            for feature in &features {
-                feature.cells[&feature.from_record].add(feature.slot, member, &mut sum);
-            }
-            sums.push(sum);
-        }
-        let outputs = vec![0.0; sums.len() * n_background.min(CHUNK_ROWS) * network.architecture().n_outputs];
-        Ok(Self {
-            predictor,
-            space,
-            logs: vec![0.0; network.architecture().n_outputs],
-            background,
-            record,
-            features,
-            features_of,
-            coalition: vec![false; n_players],
-            sums,
-            scratch: Scratch::default(),
-            outputs,
-        })
+        let features = Vec::new();
+        let mut game = Self { predictor, space, background, record, players, full_value, base_values, features };
+        game.features = game.prepared();
+        Ok(game)
     }
 
-    /// Brings the sums from the coalition they stand for to another.
-    fn move_to(&mut self, coalition: &[bool]) {
-        let mut touched: Vec<usize> = Vec::new();
-        for (player, member) in coalition.iter().enumerate() {
-            if self.coalition[player] != *member {
-                touched.extend(&self.features_of[player]);
+    /// The features with their addends.
+    fn prepared(&self) -> Vec<Feature> {
+        let slots = self.predictor.encoder().slots();
+        let n_background = self.background.n_rows();
+        // An encoding has the cells of every feature, so it is shared by those that take the same columns.
+        let mut encodings: HashMap<Vec<bool>, Encoded> = HashMap::new();
+        let prepare = |slot: &features::FeatureSlot| {
+            let mut feature =
+                Feature { slot: slot.slot, sources: slot.sources.clone(), addend_of: Vec::new(), addends: Vec::new() };
+            let mut cells = Cells::default();
+            if feature.sources.len() > MAX_SOURCES {
+                return feature;
             }
+            for combination in 0..1_usize << feature.sources.len() {
+                let mut coalition = vec![false; self.record.len()];
+                for (bit, source) in feature.sources.iter().enumerate() {
+                    coalition[*source] = combination >> bit & 1 == 1;
+                }
+                let encoded = encodings.entry(coalition).or_insert_with_key(|coalition| self.encode_all(coalition));
+                feature.addend_of.push((0..n_background).map(|row| cells.index_of(encoded, slot.slot, row)).collect());
+            }
+            let members = self.predictor.network().members();
+            if members.iter().any(|member| cells.first_of.len() * member.bias.len() > MAX_ADDENDS) {
+                feature.addend_of.clear();
+                return feature;
+            }
+            feature.addends = members.iter().map(|member| cells.addends(member, slot.slot)).collect();
+            feature
+        };
+        slots.iter().map(prepare).collect()
+    }
+
+    /// The background with the columns in the coalition set to the record's cells, encoded.
+    fn encode_all(&self, coalition: &[bool]) -> Encoded {
+        let columns = self.background.columns().iter().zip(&self.record).zip(coalition);
+        let columns = columns.map(|((background, record), member)| if *member { record } else { background }.clone());
+        let mixed = Batch::new(columns.collect(), None, None, self.background.n_rows());
+        self.predictor.encoder().encode(self.predictor.spec(), &mixed)
+    }
+
+    /// Mixed rows, encoded one by one.
+    fn encode(&self, mixed: &Mixed) -> Encoded {
+        let spec = self.predictor.spec();
+        let mut rows = spec::BatchBuilder::new(spec.columns.values().map(|column| column.kind), None, false);
+        for (background, coalition) in mixed.rows() {
+            let columns = self.background.columns().iter().zip(&self.record).zip(coalition);
+            let cells = columns.map(|((background_column, record), member)| {
+                if *member { record } else { background_column }.value(background)
+            });
+            rows.push(&cells.collect::<Vec<Value>>(), &Value::Missing, f64::NAN);
         }
-        self.coalition.copy_from_slice(coalition);
-        touched.sort_unstable();
-        touched.dedup();
-        let mut mixed: Option<Encoded> = None;
-        for index in touched {
-            let from_record: Vec<bool> = self.features[index].sources.iter().map(|source| coalition[*source]).collect();
-            if !self.features[index].cells.contains_key(&from_record) {
-                // One encoding has the cells of every feature for this coalition.
-                let mixed =
-                    mixed.get_or_insert_with(|| encode_mixed(self.predictor, self.background, &self.record, coalition));
-                self.features[index].keep(&from_record, mixed);
-            }
-            let feature = &mut self.features[index];
-            let (old, new) = (&feature.cells[&feature.from_record], &feature.cells[&from_record]);
-            for (member, sum) in self.predictor.network().members().iter().zip(&mut self.sums) {
-                old.exchange(new, feature.slot, member, sum);
-            }
-            feature.from_record = from_record;
-        }
+        self.predictor.encoder().encode(spec, &rows.finish())
     }
 }
 
 impl Game for Coalitions<'_> {
     fn n_players(&self) -> usize {
-        self.coalition.len()
+        self.record.len()
     }
 
     fn n_outputs(&self) -> usize {
         self.predictor.network().architecture().n_outputs
     }
 
-    fn value(&mut self, coalition: &[bool], out: &mut [f64]) {
-        self.move_to(coalition);
-        let (n_background, width) = (self.background.n_rows(), self.n_outputs());
-        let task = self.predictor.spec().task;
+    fn n_background(&self) -> usize {
+        self.background.n_rows()
+    }
+
+    fn players(&self, background: usize) -> &[usize] {
+        &self.players[background]
+    }
+
+    fn full_value(&self) -> ArrayView1<'_, f64> {
+        self.full_value.row(0)
+    }
+
+    fn base_values(&self) -> ArrayView2<'_, f64> {
+        self.base_values.view()
+    }
+
+    fn outputs(&self, mixed: &Mixed, out: &mut [f64]) {
         let members = self.predictor.network().members();
-        let mut answer = vec![0.0; width];
-        out.fill(0.0);
-        for start in (0..n_background).step_by(CHUNK_ROWS) {
-            let n_rows = CHUNK_ROWS.min(n_background - start);
-            let outputs = &mut self.outputs[..members.len() * n_rows * width];
-            for ((member, sums), outputs) in
-                members.iter().zip(&self.sums).zip(outputs.chunks_exact_mut(n_rows * width))
-            {
-                let n_sums = member.bias.len();
-                let sums = &sums[start * n_sums..(start + n_rows) * n_sums];
-                self.scratch.sums.clear();
-                self.scratch.sums.extend(sums.iter().map(|sum| *sum as f32));
-                member.rest(n_rows, true, &mut self.scratch, outputs);
-            }
-            for row in 0..n_rows {
-                self.predictor.response().answer(outputs, n_rows, row, &mut self.logs, &mut answer);
-                Response::in_space(self.space, task, &mut answer);
-                out.iter_mut().zip(&answer).for_each(|(sum, value)| *sum += value);
-            }
+        let (n_rows, n_outputs) = (mixed.len(), self.n_outputs());
+        let (prepared, others): (Vec<&Feature>, Vec<&Feature>) =
+            self.features.iter().partition(|feature| !feature.addends.is_empty());
+        let mut rows = Vec::with_capacity(n_rows * prepared.len());
+        for (background, coalition) in mixed.rows() {
+            rows.extend(prepared.iter().map(|feature| {
+                let sources = feature.sources.iter().enumerate();
+                let combination: usize = sources.map(|(bit, source)| usize::from(coalition[*source]) << bit).sum();
+                feature.addend_of[combination][background]
+            }));
         }
-        out.iter_mut().for_each(|sum| *sum /= n_background as f64);
-        debug_assert!(task == Task::Multiclass || out.len() == 1, "one output but for several classes");
+        let encoded = (!others.is_empty()).then(|| self.encode(mixed));
+        let mut outputs = vec![0.0; members.len() * n_rows * n_outputs];
+        SCRATCH.with_borrow_mut(|scratch| {
+            for (index, (member, outputs)) in
+                members.iter().zip(outputs.chunks_exact_mut(n_rows * n_outputs)).enumerate()
+            {
+                let tables: Vec<&[f32]> = prepared.iter().map(|feature| feature.addends[index].as_slice()).collect();
+                scratch.sums.resize(n_rows * member.bias.len(), 0.0);
+                sum_addends(&member.bias, &tables, &rows, &mut scratch.sums);
+                if let Some(encoded) = &encoded {
+                    for (row, sums) in scratch.sums.chunks_exact_mut(member.bias.len()).enumerate() {
+                        others.iter().for_each(|feature| add_cell(member, feature.slot, encoded, row, sums));
+                    }
+                }
+                member.rest(n_rows, scratch, outputs);
+            }
+        });
+        let task = self.predictor.spec().task;
+        let mut logs = vec![0.0; n_outputs];
+        for (row, answer) in out.chunks_exact_mut(n_outputs).enumerate() {
+            self.predictor.response().answer(&outputs, n_rows, row, &mut logs, answer);
+            Response::in_space(self.space, task, answer);
+        }
     }
 }
 
-impl Feature {
-    /// Keeps this feature's cells of an encoding where `from_record` of its sources come from the record.
-    fn keep(&mut self, from_record: &[bool], encoded: &Encoded) {
-        if self.cells.len() >= MAX_CELLS {
-            let standing = &self.from_record;
-            self.cells.retain(|key, _| key == standing);
+impl Predictor {
+    /// What explanations explain of predictions: the positive class's probability, each class's, or the number, in these
+    /// units. Shape `[n_rows, n_outputs]`.
+    fn explained(&self, predictions: &Predictions, space: Space) -> Array2<f64> {
+        let task = self.spec().task;
+        let mut answers = match predictions {
+            Predictions::Numbers(numbers) => ArrayView1::from(numbers).insert_axis(ndarray::Axis(1)).to_owned(),
+            Predictions::Probabilities(rows) if task == Task::Binary => {
+                rows.column(self.spec().positive_index()).insert_axis(ndarray::Axis(1)).to_owned()
+            }
+            Predictions::Probabilities(rows) => rows.clone(),
+        };
+        for mut row in answers.rows_mut() {
+            let mut answer = row.to_vec();
+            Response::in_space(space, task, &mut answer);
+            row.iter_mut().zip(answer).for_each(|(cell, answer)| *cell = answer);
         }
-        self.cells.insert(from_record.to_vec(), Cells::of(encoded, self.slot));
+        answers
     }
+}
+
+/// The cells of a feature that are not like another.
+#[derive(Default)]
+struct Cells {
+    index: HashMap<Vec<u32>, u32>,
+    /// Of each, its dense inputs and positions, or its code.
+    first_of: Vec<Vec<u32>>,
 }
 
 impl Cells {
-    fn of(encoded: &Encoded, slot: Slot) -> Self {
-        match slot {
-            Slot::Number { start, len, first_curve, n_curves } => {
-                let rows = encoded.dense.rows().into_iter();
-                let dense = rows.flat_map(|row| (start..start + len).map(move |input| row[input]));
-                let rows = encoded.positions.rows().into_iter();
-                let curves = first_curve..first_curve + n_curves;
-                let positions = rows.flat_map(|row| curves.clone().map(move |curve| row[curve]));
-                Cells::Numbers(dense.collect(), positions.collect())
-            }
-            Slot::Code { index } => Cells::Codes(encoded.codes.column(index).to_vec()),
-        }
+    /// The place of a row's cell among them.
+    fn index_of(&mut self, encoded: &Encoded, slot: Slot, row: usize) -> u32 {
+        let cell = bits_of(encoded, slot, row);
+        let next = self.first_of.len() as u32;
+        *self.index.entry(cell).or_insert_with_key(|cell| {
+            self.first_of.push(cell.clone());
+            next
+        })
     }
 
-    /// Adds the addends of these cells.
-    fn add(&self, slot: Slot, member: &Member, sums: &mut [f64]) {
+    /// The addend of each. Shape `[n_cells, width]`.
+    fn addends(&self, member: &Member, slot: Slot) -> Vec<f32> {
         let width = member.bias.len();
-        match (self, slot) {
-            (Cells::Numbers(dense, positions), Slot::Number { start, len, first_curve, n_curves }) => {
-                let addends = &member.dense[start * width..(start + len) * width];
-                for (sum, cells) in sums.chunks_exact_mut(width).zip(dense.chunks_exact(len)) {
-                    for (cell, addend) in cells.iter().zip(addends.chunks_exact(width)) {
-                        add_multiple(sum, f64::from(*cell), addend);
-                    }
-                }
-                let rows = sums.chunks_exact_mut(width).enumerate();
-                for (row, sum) in rows {
-                    for (curve, position) in (first_curve..).zip(&positions[row * n_curves..(row + 1) * n_curves]) {
-                        add_point(sum, member, curve, *position, 1.0);
-                    }
-                }
-            }
-            (Cells::Codes(codes), Slot::Code { index }) => {
-                for (sum, code) in sums.chunks_exact_mut(width).zip(codes) {
-                    add_multiple(sum, 1.0, member.addend(index, *code));
-                }
-            }
-            _ => unreachable!("a feature has one slot, and all of its cells are of that slot's kind"),
+        let mut addends = vec![0.0; self.first_of.len() * width];
+        for (cell, addend) in self.first_of.iter().zip(addends.chunks_exact_mut(width)) {
+            add_bits(member, slot, cell, addend);
         }
-    }
-
-    /// Puts the addends of `new` in the place of these.
-    fn exchange(&self, new: &Cells, slot: Slot, member: &Member, sums: &mut [f64]) {
-        let width = member.bias.len();
-        match (self, new, slot) {
-            (
-                Cells::Numbers(old, old_at),
-                Cells::Numbers(new, new_at),
-                Slot::Number { start, len, first_curve, n_curves },
-            ) => {
-                let addends = &member.dense[start * width..(start + len) * width];
-                for (row, sum) in sums.chunks_exact_mut(width).enumerate() {
-                    let cells = old[row * len..(row + 1) * len].iter().zip(&new[row * len..(row + 1) * len]);
-                    for ((old, new), addend) in cells.zip(addends.chunks_exact(width)) {
-                        if old != new {
-                            add_multiple(sum, f64::from(*new) - f64::from(*old), addend);
-                        }
-                    }
-                }
-                for (row, sum) in sums.chunks_exact_mut(width).enumerate() {
-                    let of_row = row * n_curves..(row + 1) * n_curves;
-                    for ((curve, old), new) in (first_curve..).zip(&old_at[of_row.clone()]).zip(&new_at[of_row]) {
-                        if old != new {
-                            add_point(sum, member, curve, *new, 1.0);
-                            add_point(sum, member, curve, *old, -1.0);
-                        }
-                    }
-                }
-            }
-            (Cells::Codes(old), Cells::Codes(new), Slot::Code { index }) => {
-                for ((sum, old), new) in sums.chunks_exact_mut(width).zip(old).zip(new) {
-                    if old != new {
-                        add_multiple(sum, 1.0, member.addend(index, *new));
-                        add_multiple(sum, -1.0, member.addend(index, *old));
-                    }
-                }
-            }
-            _ => unreachable!("a feature has one slot, and all of its cells are of that slot's kind"),
-        }
+        addends
     }
 }
 
-fn add_multiple(sum: &mut [f64], scale: f64, addend: &[f32]) {
-    sum.iter_mut().zip(addend).for_each(|(sum, addend)| *sum += scale * f64::from(*addend));
+/// A row's cell of a feature: the bits of its dense inputs and of its positions, or its code.
+fn bits_of(encoded: &Encoded, slot: Slot, row: usize) -> Vec<u32> {
+    match slot {
+        Slot::Number { start, len, first_curve, n_curves } => {
+            let dense = (start..start + len).map(|input| encoded.dense[[row, input]]);
+            let positions = (first_curve..first_curve + n_curves).map(|curve| encoded.positions[[row, curve]]);
+            dense.chain(positions).map(f32::to_bits).collect()
+        }
+        Slot::Code { index } => vec![encoded.codes[[row, index]]],
+    }
 }
 
-/// Adds `sign` times the addend at a position on a curve.
-fn add_point(sum: &mut [f64], member: &Member, curve: usize, position: f32, sign: f64) {
-    for (share, addend) in member.on_curve(curve, position).into_iter().flatten() {
-        add_multiple(sum, sign * f64::from(share), addend);
+/// Adds the addend of a cell.
+fn add_bits(member: &Member, slot: Slot, cell: &[u32], sum: &mut [f32]) {
+    let width = member.bias.len();
+    let mut add = |share: f32, addend: &[f32]| {
+        sum.iter_mut().zip(addend).for_each(|(sum, addend)| *sum += share * addend);
+    };
+    match slot {
+        Slot::Number { start, len, first_curve, .. } => {
+            let (dense, positions) = cell.split_at(len);
+            let addends = member.dense[start * width..(start + len) * width].chunks_exact(width);
+            dense.iter().zip(addends).for_each(|(value, addend)| add(f32::from_bits(*value), addend));
+            for (curve, position) in (first_curve..).zip(positions) {
+                let edges = member.on_curve(curve, f32::from_bits(*position));
+                edges.into_iter().flatten().for_each(|(share, addend)| add(share, addend));
+            }
+        }
+        Slot::Code { index } => add(1.0, member.addend(index, cell[0])),
     }
+}
+
+/// Adds the addend of an encoded row's cell.
+fn add_cell(member: &Member, slot: Slot, encoded: &Encoded, row: usize, sum: &mut [f32]) {
+    add_bits(member, slot, &bits_of(encoded, slot, row), sum);
 }
 
 /// A column of one cell, repeated.
@@ -302,12 +300,4 @@ fn repeat(like: &ColumnData, value: &Value, n_rows: usize) -> ColumnData {
             ColumnData::Categories(Categories { levels: Vec::new(), codes: vec![MISSING_CODE; n_rows] })
         }
     }
-}
-
-/// The background with the columns in the coalition set to the record's cells, encoded.
-fn encode_mixed(predictor: &Predictor, background: &Batch, record: &[ColumnData], coalition: &[bool]) -> Encoded {
-    let columns = background.columns().iter().zip(record).zip(coalition);
-    let columns = columns.map(|((background, record), member)| if *member { record } else { background }.clone());
-    let mixed = Batch::new(columns.collect(), None, None, background.n_rows());
-    predictor.encoder().encode(predictor.spec(), &mixed)
 }

@@ -2,8 +2,10 @@
 
 pub mod activation;
 mod architecture;
+mod background;
 mod coalitions;
 mod error;
+mod layer;
 mod metrics;
 mod network;
 mod predictor;
@@ -13,6 +15,7 @@ mod threshold;
 mod weights;
 
 pub use architecture::{Architecture, Body, Member};
+pub use background::background_rows;
 pub use coalitions::Coalitions;
 pub use error::Error;
 pub use metrics::{CALIBRATION_BINS, auc, calibration_bin, evaluate, from_mean, row_losses};

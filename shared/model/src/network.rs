@@ -2,23 +2,18 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use features::Encoded;
-use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::activation::{leaves, sigmoid_of_twice, silu};
 use crate::architecture::{Architecture, Body};
+use crate::layer::Layer;
 use crate::{Weights, architecture};
 
-/// Rows from which a matrix product beats the row-by-row pass.
-const FEWEST_ROWS_FOR_PRODUCT: usize = 8;
 /// Rows that go through all layers together, so that their hidden values stay in the cache.
-pub(crate) const CHUNK_ROWS: usize = 256;
-/// Inputs of a layer that the row-by-row pass takes together, so that a sum is read and written once for all of them.
-const INPUTS_TOGETHER: usize = 8;
+const CHUNK_ROWS: usize = 96;
 
 thread_local! {
     /// Hidden values of the rows in hand, kept between calls so that a prediction allocates none.
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+    pub(crate) static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
 /// A network ready to serve.
@@ -46,13 +41,6 @@ pub(crate) struct Member {
     /// The layers between the first and the head.
     hidden: Vec<Layer>,
     head: Layer,
-}
-
-#[derive(Clone, Debug)]
-struct Layer {
-    /// Shape `[n_in, n_out]`.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
 }
 
 /// Buffers for the hidden values of some rows.
@@ -85,12 +73,10 @@ impl Network {
 
     /// The heads' outputs before any response. Shape `[members, n_rows, n_outputs]`, row-major.
     ///
-    /// A row's outputs are the same in every batch of fewer than 8 rows, and the same in every larger one; between the two
-    /// they differ by the rounding of 32-bit sums. A code that a table lacks counts as the unknown level.
+    /// A row's outputs are the same bits in every batch. A code that a table lacks counts as the unknown level.
     pub fn outputs(&self, encoded: &Encoded) -> Vec<f32> {
         let (n_rows, n_outputs) = (encoded.n_rows(), self.architecture.n_outputs);
         let mut outputs = vec![0.0; self.members.len() * n_rows * n_outputs];
-        let by_product = n_rows >= FEWEST_ROWS_FOR_PRODUCT;
         SCRATCH.with_borrow_mut(|scratch| {
             for (index, member) in self.members.iter().enumerate() {
                 for start in (0..n_rows).step_by(CHUNK_ROWS) {
@@ -98,7 +84,7 @@ impl Network {
                     let offset = (index * n_rows + start) * n_outputs;
                     let out = &mut outputs[offset..offset + rows.len() * n_outputs];
                     member.first(encoded, rows.clone(), scratch);
-                    member.rest(rows.len(), by_product, scratch, out);
+                    member.rest(rows.len(), scratch, out);
                 }
             }
         });
@@ -110,8 +96,8 @@ impl Member {
     fn new(weights: &Weights, member: usize, shape: &architecture::Member) -> Self {
         let architecture = weights.architecture();
         let tensor = |name: &str| weights.known(member, name).to_vec();
-        let layer =
-            |name: &str| Layer { weight: tensor(&format!("{name}.weight")), bias: tensor(&format!("{name}.bias")) };
+        let known = |name: &str| weights.known(member, name);
+        let layer = |name: &str| Layer::new(known(&format!("{name}.weight")), known(&format!("{name}.bias")));
         let n_hidden = match &shape.body {
             Body::Layers { widths } => widths.len(),
             Body::Trees { .. } => 1,
@@ -174,7 +160,7 @@ impl Member {
     }
 
     /// What follows the first layer, on `scratch.sums`, which holds `[n_rows, width]`; `out` gets `[n_rows, n_outputs]`.
-    pub(crate) fn rest(&self, n_rows: usize, by_product: bool, scratch: &mut Scratch, out: &mut [f32]) {
+    pub(crate) fn rest(&self, n_rows: usize, scratch: &mut Scratch, out: &mut [f32]) {
         let (width, n_sums, n_outputs) = (self.bias.len(), self.body.n_sums(), self.head.bias.len());
         for (out, sums) in out.chunks_exact_mut(n_outputs).zip(scratch.sums.chunks_exact(width)) {
             out.copy_from_slice(&self.head.bias);
@@ -189,7 +175,7 @@ impl Member {
                 for layer in &self.hidden {
                     scratch.next.clear();
                     (0..n_rows).for_each(|_| scratch.next.extend_from_slice(&layer.bias));
-                    layer.add(&scratch.values, n_rows, by_product, &mut scratch.next);
+                    layer.add(&scratch.values, &mut scratch.next);
                     silu(&mut scratch.next);
                     std::mem::swap(&mut scratch.values, &mut scratch.next);
                 }
@@ -206,57 +192,12 @@ impl Member {
                 std::mem::swap(&mut scratch.values, &mut scratch.next);
             }
         }
-        self.head.add(&scratch.values, n_rows, by_product, out);
-    }
-}
-
-impl Layer {
-    /// `out += input weight`, for `input` of `[n_rows, n_in]`.
-    fn add(&self, input: &[f32], n_rows: usize, by_product: bool, out: &mut [f32]) {
-        let n_out = self.bias.len();
-        let n_in = self.weight.len() / n_out;
-        let views = (
-            ArrayView2::from_shape((n_rows, n_in), input),
-            ArrayView2::from_shape((n_in, n_out), &self.weight),
-            ArrayViewMut2::from_shape((n_rows, n_out), &mut *out),
-        );
-        if let (true, (Ok(input), Ok(weight), Ok(mut out))) = (by_product, views) {
-            return general_mat_mul(1.0, &input, &weight, 1.0, &mut out);
-        }
-        for (input, out) in input.chunks_exact(n_in).zip(out.chunks_exact_mut(n_out)) {
-            let (inputs, input_rest) = input.as_chunks::<INPUTS_TOGETHER>();
-            let weights = self.weight.chunks_exact(INPUTS_TOGETHER * n_out);
-            let weight_rest = weights.remainder();
-            for (values, weights) in inputs.iter().zip(weights) {
-                add_together(out, values, weights);
-            }
-            for (value, weight) in input_rest.iter().zip(weight_rest.chunks_exact(n_out)) {
-                add_scaled(out, *value, weight);
-            }
-        }
+        self.head.add(&scratch.values, out);
     }
 }
 
 fn add_scaled(sum: &mut [f32], scale: f32, addend: &[f32]) {
     for (sum, addend) in sum.iter_mut().zip(addend) {
         *sum += scale * addend;
-    }
-}
-
-/// `sum += values weights`, for `weights` of `[INPUTS_TOGETHER, sum.len()]`.
-fn add_together(sum: &mut [f32], values: &[f32; INPUTS_TOGETHER], weights: &[f32]) {
-    let n_out = sum.len();
-    let [a, b, c, d, e, f, g, h] = values;
-    let (wa, rest) = weights.split_at(n_out);
-    let (wb, rest) = rest.split_at(n_out);
-    let (wc, rest) = rest.split_at(n_out);
-    let (wd, rest) = rest.split_at(n_out);
-    let (we, rest) = rest.split_at(n_out);
-    let (wf, rest) = rest.split_at(n_out);
-    let (wg, wh) = rest.split_at(n_out);
-    for (index, sum) in sum.iter_mut().enumerate() {
-        let first = a * wa[index] + b * wb[index] + (c * wc[index] + d * wd[index]);
-        let second = e * we[index] + f * wf[index] + (g * wg[index] + h * wh[index]);
-        *sum += first + second;
     }
 }

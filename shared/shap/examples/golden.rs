@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::io::Write;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shap::{ClosureGame, exact};
@@ -16,6 +16,7 @@ const TOLERANCE: f64 = 1e-6;
 
 #[derive(Deserialize)]
 struct Golden {
+    #[serde(default)]
     convention: Convention,
     model: Mlp,
     /// Null stands for a missing value. Shape `[n_background, n_players]`.
@@ -26,18 +27,22 @@ struct Golden {
     expected: Map<String, Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Convention {
-    feature_order: Vec<String>,
+    /// The players. Default: the numbers and then the categories of the model.
+    feature_order: Option<Vec<String>>,
 }
 
 /// A network over standardised numbers followed by one-hot categories.
 #[derive(Deserialize)]
 struct Mlp {
+    #[serde(default)]
     num: Vec<String>,
     #[serde(default)]
     median: Vec<f64>,
+    #[serde(default)]
     mean: Vec<f64>,
+    #[serde(default)]
     scale: Vec<f64>,
     #[serde(default)]
     categories: Map<String, Value>,
@@ -59,28 +64,55 @@ struct Space {
 
 #[derive(Serialize, Deserialize)]
 struct Explained {
-    base: f64,
-    fx: f64,
-    phi: Vec<f64>,
+    base: Numbers,
+    fx: Numbers,
+    /// By player.
+    phi: Vec<Numbers>,
+}
+
+/// A number of the only output, or one for each output.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Numbers {
+    One(f64),
+    Many(Vec<f64>),
+}
+
+impl Numbers {
+    fn new(numbers: &[f64]) -> Self {
+        if let [number] = numbers { Numbers::One(*number) } else { Numbers::Many(numbers.to_vec()) }
+    }
+
+    fn as_slice(&self) -> &[f64] {
+        match self {
+            Numbers::One(number) => std::slice::from_ref(number),
+            Numbers::Many(numbers) => numbers,
+        }
+    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: golden FILE")?;
     let golden: Golden = serde_json::from_str(&std::fs::read_to_string(path)?)?;
-    let network = Network::new(&golden.model, &golden.convention.feature_order)?;
-    let n_players = golden.convention.feature_order.len();
-    let background = matrix(&golden.background, n_players)?;
+    let features = golden.convention.feature_order.as_deref();
+    let network = Network::new(&golden.model, &features.map_or_else(|| golden.model.features(), <[String]>::to_vec))?;
+    let background = network.matrix(&golden.background)?;
+    let rows = network.matrix(&golden.rows)?;
 
     let spaces = network.spaces();
+    let n_outputs = network.n_outputs();
     let mut computed: Vec<Space> = spaces.iter().map(|_| Space { rows: Vec::new() }).collect();
-    for row in matrix(&golden.rows, n_players)?.rows() {
-        let mut game = ClosureGame::new(row.to_vec(), background.clone(), spaces.len(), |rows| network.outputs(&rows))?;
-        let explanation = exact(&mut game)?;
-        for (output, space) in computed.iter_mut().enumerate() {
+    for row in rows.rows() {
+        let outputs = |rows: ArrayView2<'_, f64>| network.outputs(&rows);
+        let game = ClosureGame::new(row.to_vec(), background.clone(), spaces.len() * n_outputs, outputs)?;
+        let explanation = exact(&game)?;
+        for (first, space) in (0..).step_by(n_outputs).zip(&mut computed) {
+            let of_space = first..first + n_outputs;
+            let values = explanation.values.slice(s![.., of_space.clone()]);
             space.rows.push(Explained {
-                base: explanation.base_value[output],
-                fx: explanation.full_value[output],
-                phi: explanation.values.column(output).to_vec(),
+                base: Numbers::new(&explanation.base_value[of_space.clone()]),
+                fx: Numbers::new(&explanation.full_value[of_space]),
+                phi: values.rows().into_iter().map(|values| Numbers::new(&values.to_vec())).collect(),
             });
         }
     }
@@ -99,8 +131,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     if largest > TOLERANCE { Err(format!("{largest:e} is more than {TOLERANCE:e}").into()) } else { Ok(()) }
 }
 
+impl Mlp {
+    fn features(&self) -> Vec<String> {
+        self.num.iter().chain(self.categories.keys()).cloned().collect()
+    }
+}
+
 /// A network ready to run on raw rows, `[n_rows, n_players]` with NaN for missing.
 struct Network {
+    n_players: usize,
     /// Column, replacement for missing, mean and scale of each number.
     numbers: Vec<(usize, f64, f64, f64)>,
     /// Column and number of levels of each category.
@@ -113,7 +152,44 @@ struct Network {
 enum Activation {
     Identity,
     Relu,
+    Tanh,
+    Silu,
     Sigmoid,
+    Softmax,
+}
+
+impl Activation {
+    fn new(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            "relu" => Activation::Relu,
+            "tanh" => Activation::Tanh,
+            "silu" | "swish" => Activation::Silu,
+            "sigmoid" | "logistic" => Activation::Sigmoid,
+            "softmax" => Activation::Softmax,
+            "identity" | "linear" | "none" => Activation::Identity,
+            other => return Err(format!("unknown activation {other}")),
+        })
+    }
+
+    fn apply(self, sums: &Array2<f64>) -> Array2<f64> {
+        let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+        match self {
+            Activation::Identity => sums.clone(),
+            Activation::Relu => sums.mapv(|z| z.max(0.0)),
+            Activation::Tanh => sums.mapv(f64::tanh),
+            Activation::Silu => sums.mapv(|z| z * sigmoid(z)),
+            Activation::Sigmoid => sums.mapv(sigmoid),
+            Activation::Softmax => {
+                let mut shares = sums.clone();
+                for mut row in shares.rows_mut() {
+                    let largest = row.fold(f64::NEG_INFINITY, |largest, z| largest.max(*z));
+                    row.mapv_inplace(|z| (z - largest).exp());
+                    row /= row.sum();
+                }
+                shares
+            }
+        }
+    }
 }
 
 impl Network {
@@ -138,40 +214,35 @@ impl Network {
         for layer in &mlp.layers {
             let n_out = layer.b.len();
             let weights = Array2::from_shape_vec((n_in, n_out), layer.w.concat())?;
-            let activation = match layer.activation.as_str() {
-                "relu" => Activation::Relu,
-                "sigmoid" => Activation::Sigmoid,
-                "identity" | "linear" | "none" => Activation::Identity,
-                other => return Err(format!("unknown activation {other}").into()),
-            };
-            layers.push((weights, Array1::from(layer.b.clone()), activation));
+            layers.push((weights, Array1::from(layer.b.clone()), Activation::new(&layer.activation)?));
             n_in = n_out;
         }
-        if n_in != 1 {
-            return Err(format!("expected one output, got {n_in}").into());
+        if layers.is_empty() {
+            return Err("the model has no layers".into());
         }
-        Ok(Self { numbers, categories, layers })
+        Ok(Self { n_players: feature_order.len(), numbers, categories, layers })
     }
 
-    /// The names of the outputs.
+    /// The outputs of each space.
+    fn n_outputs(&self) -> usize {
+        self.layers.last().map_or(0, |(_, biases, _)| biases.len())
+    }
+
+    /// The names of the spaces.
     fn spaces(&self) -> &'static [&'static str] {
         match self.layers.last() {
-            Some((_, _, Activation::Sigmoid)) => &["probability", "logit"],
+            Some((_, _, Activation::Sigmoid | Activation::Softmax)) => &["probability", "logit"],
             _ => &["target"],
         }
     }
 
-    /// The network's output in each space, `[n_rows, n_spaces]`.
+    /// The network's outputs in each space, `[n_rows, n_spaces * n_outputs]`.
     fn outputs(&self, rows: &ArrayView2<'_, f64>) -> Array2<f64> {
         let mut hidden = self.encode(rows);
         let mut before = hidden.clone();
         for (weights, biases, activation) in &self.layers {
             before = hidden.dot(weights) + biases;
-            hidden = before.mapv(|z| match activation {
-                Activation::Identity => z,
-                Activation::Relu => z.max(0.0),
-                Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
-            });
+            hidden = activation.apply(&before);
         }
         if self.spaces().len() == 1 { hidden } else { concatenate![Axis(1), hidden, before] }
     }
@@ -194,29 +265,27 @@ impl Network {
         }
         encoded
     }
-}
 
-/// Rows as `[n_rows, n_columns]`, null as NaN.
-fn matrix(rows: &[Vec<Option<f64>>], n_columns: usize) -> Result<Array2<f64>, Box<dyn Error>> {
-    let numbers = rows.iter().flatten().map(|number| number.unwrap_or(f64::NAN)).collect();
-    Ok(Array2::from_shape_vec((rows.len(), n_columns), numbers)?)
+    /// Rows as `[n_rows, n_players]`, null as NaN.
+    fn matrix(&self, rows: &[Vec<Option<f64>>]) -> Result<Array2<f64>, Box<dyn Error>> {
+        if let Some(row) = rows.iter().position(|row| row.len() != self.n_players) {
+            return Err(format!("row {row} has {} cells for {} features", rows[row].len(), self.n_players).into());
+        }
+        let numbers = rows.iter().flatten().map(|number| number.unwrap_or(f64::NAN)).collect();
+        Ok(Array2::from_shape_vec((rows.len(), self.n_players), numbers)?)
+    }
 }
 
 /// The largest absolute difference of any number of two spaces; NaN counts as infinitely far.
 fn difference(computed: &Space, expected: &Space) -> Result<f64, Box<dyn Error>> {
-    if computed.rows.len() != expected.rows.len() {
-        return Err(format!("expected {} rows, got {}", expected.rows.len(), computed.rows.len()).into());
+    let flat = |space: &Space| -> Vec<f64> {
+        let rows = space.rows.iter().flat_map(|row| row.phi.iter().chain([&row.base, &row.fx]));
+        rows.flat_map(Numbers::as_slice).copied().collect()
+    };
+    let (computed, expected) = (flat(computed), flat(expected));
+    if computed.len() != expected.len() {
+        return Err(format!("expected {} numbers, got {}", expected.len(), computed.len()).into());
     }
-    let mut largest: f64 = 0.0;
-    for (computed, expected) in computed.rows.iter().zip(&expected.rows) {
-        if computed.phi.len() != expected.phi.len() {
-            return Err(format!("expected {} values, got {}", expected.phi.len(), computed.phi.len()).into());
-        }
-        let own = computed.phi.iter().chain([&computed.base, &computed.fx]);
-        for (own, golden) in own.zip(expected.phi.iter().chain([&expected.base, &expected.fx])) {
-            let difference = (own - golden).abs();
-            largest = if difference.is_nan() { f64::INFINITY } else { largest.max(difference) };
-        }
-    }
-    Ok(largest)
+    let differences = computed.iter().zip(&expected).map(|(own, golden)| (own - golden).abs());
+    Ok(differences.fold(0.0, |largest: f64, d| if d.is_nan() { f64::INFINITY } else { largest.max(d) }))
 }

@@ -6,10 +6,10 @@ use crate::MAX_EXACT_PLAYERS;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Exact values were asked of a game with more than [`MAX_EXACT_PLAYERS`] players.
+    /// Exact values were asked where a background row differs in more than [`MAX_EXACT_PLAYERS`] columns.
     #[error("cannot explain {n_players} columns exactly: the limit is {MAX_EXACT_PLAYERS}, sample instead")]
     TooManyPlayers {
-        /// The players of the game.
+        /// The columns in which the row differs.
         n_players: usize,
     },
     /// The target standard error is negative, NaN or infinite.
@@ -34,12 +34,16 @@ pub enum Error {
         /// The shape of the answer.
         actual: [usize; 2],
     },
-    /// A coalition's value is NaN or infinite, so no Shapley value is defined.
-    #[error("model output {output} is not finite for a coalition of {players:?}")]
+    /// The output at a mixed row is NaN or infinite, so no Shapley value is defined.
+    #[error(
+        "model output {output} is not finite for background row {background} with the columns {players:?} replaced"
+    )]
     NotFinite {
         /// The index of the output.
         output: usize,
-        /// The indices of the coalition's players.
+        /// The index of the background row.
+        background: usize,
+        /// The indices of the columns that are the explained row's.
         players: Vec<usize>,
     },
 }

@@ -1,22 +1,27 @@
-use ndarray::{Array2, Axis};
+use std::ops::Range;
 
-use crate::walk::Walk;
-use crate::{Error, Explanation, Game, Method};
+use ndarray::Array2;
 
-/// The most players that [`exact`] takes: about a million coalitions, many minutes for a network by brute force.
-///
-/// [`explain`](crate::explain) stops being exact at [`DEFAULT_EXACT_UP_TO`](crate::DEFAULT_EXACT_UP_TO), where the answer
-/// is still a matter of milliseconds to seconds.
+use crate::blocks::{BLOCK_ROWS, Rows, Walked, for_each_job};
+use crate::tally::{Tally, check_ends};
+use crate::{Error, Explanation, Game, Mixed};
+
+/// The most columns in which a background row may differ from the explained row for [`exact`]: about a million coalitions
+/// for each such row.
 pub const MAX_EXACT_PLAYERS: usize = 20;
 
-/// Exact Shapley values, from all `2^n` coalitions.
+/// Exact Shapley values, from all coalitions.
 ///
 /// ```text
-/// phi_i = Σ_{S ⊆ N∖{i}} w(|S|) (v(S ∪ {i}) − v(S)),   w(s) = s! (n−s−1)! / n!
+/// phi_i = mean over b of  Σ_{S ⊆ D∖{i}} w(|S|) (v_b(S ∪ {i}) − v_b(S)),   w(s) = s! (d−s−1)! / d!
 /// ```
 ///
-/// Each coalition is computed once, in Gray-code order, and added at once to the sums of all players, so memory does not
-/// grow with the number of coalitions: `v(S)` counts with `w(|S|−1)` for its members and with `−w(|S|)` for the others.
+/// where `D`, of size `d`, are the columns in which the explained row differs from the background row `b`: the others are
+/// worth nothing in `v_b`, and a game without them has the same values. So a background row costs `2^d − 2` evaluations,
+/// the empty and the full coalition being known, where the plain definition needs `2^n` for every row.
+///
+/// Each output is added at once to the sums of all players, so memory does not grow with the number of coalitions:
+/// `v_b(S)` counts with `w(|S|−1)` for its members and with `−w(|S|)` for the others.
 ///
 /// # Shapes
 ///
@@ -25,8 +30,8 @@ pub const MAX_EXACT_PLAYERS: usize = 20;
 ///
 /// # Errors
 ///
-/// [`Error::TooManyPlayers`] above [`MAX_EXACT_PLAYERS`], before anything is computed; [`Error::NotFinite`] where the game
-/// answers with NaN or infinity.
+/// [`Error::TooManyPlayers`] where a background row differs in more than [`MAX_EXACT_PLAYERS`] columns, before anything is
+/// computed; [`Error::NotFinite`] where the game answers with NaN or infinity.
 ///
 /// # Source
 ///
@@ -44,53 +49,159 @@ pub const MAX_EXACT_PLAYERS: usize = 20;
 ///
 /// let weights = array![[2.0], [-1.0], [0.5]];
 /// let background = array![[0.0, 1.0, 4.0], [2.0, 3.0, 0.0]]; // Column means 1, 2, 2.
-/// let mut game = ClosureGame::new(vec![3.0, 1.0, 2.0], background, 1, |rows| rows.dot(&weights))?;
-/// let explanation = exact(&mut game)?;
+/// let game = ClosureGame::new(vec![3.0, 1.0, 2.0], background, 1, |rows| rows.dot(&weights))?;
+/// let explanation = exact(&game)?;
 /// for (value, expected) in explanation.values.column(0).iter().zip([2.0 * 2.0, -1.0 * -1.0, 0.5 * 0.0]) {
 ///     assert!((value - expected).abs() < 1e-12);
 /// }
 /// assert_eq!(explanation.base_value, [1.0]);
 /// assert_eq!(explanation.full_value, [6.0]);
-/// assert_eq!(explanation.evaluations, 8);
+/// // The second column of the first row is as in the explained row: 2^2 + 2^3, less the known ends.
+/// assert_eq!(explanation.evaluations, 2 + 6);
 /// # Ok::<(), shap::Error>(())
 /// ```
-pub fn exact<G: Game + ?Sized>(game: &mut G) -> Result<Explanation, Error> {
-    let (n_players, n_outputs) = (game.n_players(), game.n_outputs());
-    if n_players > MAX_EXACT_PLAYERS {
-        return Err(Error::TooManyPlayers { n_players });
-    }
-    let weights = weights(n_players);
-    let mut walk = Walk::new(game);
-    let base_value = walk.evaluate()?.to_vec();
-    let mut full_value = base_value.clone();
-    let mut values = Array2::zeros((n_players, n_outputs));
-    let mut gain = vec![0.0; n_outputs];
+pub fn exact<G: Game + ?Sized>(game: &G) -> Result<Explanation, Error> {
+    check_ends(game)?;
+    let rows: Vec<usize> = (0..game.n_background()).collect();
+    check_exact(game, &rows)?;
+    let mut tally = Tally::new(game);
+    let walked = exact_rows(game, &rows, &|| false, |row, values| tally.add_exact(row, values))?;
+    Ok(tally.explanation(game, walked.evaluations))
+}
 
-    for step in 1_usize..1 << n_players {
-        walk.flip(step.trailing_zeros() as usize);
-        let size = walk.size();
-        let value = walk.evaluate()?;
-        if size == n_players {
-            full_value.copy_from_slice(value);
+/// How many evaluations the exact values of one background row's game take; none where there are too many players.
+pub(crate) fn evaluations_of_row(n_players: usize) -> Option<u64> {
+    (n_players <= MAX_EXACT_PLAYERS).then(|| (1_u64 << n_players).saturating_sub(2))
+}
+
+/// Makes sure that exact values can be computed for these background rows.
+pub(crate) fn check_exact<G: Game + ?Sized>(game: &G, rows: &[usize]) -> Result<(), Error> {
+    let most = rows.iter().map(|row| game.players(*row).len()).max().unwrap_or(0);
+    if most > MAX_EXACT_PLAYERS { Err(Error::TooManyPlayers { n_players: most }) } else { Ok(()) }
+}
+
+/// The exact values of these background rows' own games, each of shape `[n_players, n_outputs]`, in order, until `is_due`.
+pub(crate) fn exact_rows<G: Game + ?Sized>(
+    game: &G,
+    rows: &[usize],
+    is_due: &dyn Fn() -> bool,
+    mut keep: impl FnMut(usize, &Array2<f64>),
+) -> Result<Walked, Error> {
+    let weights: Vec<Vec<f64>> = (0..=MAX_EXACT_PLAYERS).map(weights).collect();
+    let share = |n: usize, size: usize, player: usize, coalition: usize| {
+        if coalition >> player & 1 == 1 { weights[n][size - 1] } else { -weights[n][size] }
+    };
+    let n_outputs = game.n_outputs();
+    let add = |n_players: usize, coalition: usize, gains: &[f64], sums: &mut [f64]| {
+        let size = coalition.count_ones() as usize;
+        for (player, sums) in sums.chunks_exact_mut(n_outputs).enumerate() {
+            let share = share(n_players, size, player, coalition);
+            sums.iter_mut().zip(gains).for_each(|(sum, gain)| *sum += share * gain);
         }
-        // A constant cancels out of every Shapley value; taking the base out first keeps its rounding out as well. It
-        // also makes the empty coalition's share zero, so the walk starts after it.
-        for ((gain, value), base) in gain.iter_mut().zip(value).zip(&base_value) {
-            *gain = value - base;
-        }
-        let joined = weights[size - 1];
-        // No player is absent from the coalition of all.
-        let absent = weights.get(size).copied().unwrap_or(0.0);
-        for (mut sums, &member) in values.axis_iter_mut(Axis(0)).zip(walk.coalition()) {
-            let weight = if member { joined } else { -absent };
-            for (sum, gain) in sums.iter_mut().zip(&gain) {
-                *sum += weight * gain;
+    };
+    let mut values = Array2::zeros((game.n_players(), n_outputs));
+    let walked = weighted_sums(
+        game,
+        rows,
+        is_due,
+        |n_players| n_players,
+        add,
+        |row, sums| {
+            values.fill(0.0);
+            for (player, sums) in game.players(row).iter().zip(sums.chunks_exact(n_outputs)) {
+                values.row_mut(*player).iter_mut().zip(sums).for_each(|(value, sum)| *value = *sum);
+            }
+            keep(row, &values);
+        },
+    )?;
+    Ok(walked)
+}
+
+/// Sums over all coalitions of each background row's own game: `add` adds a coalition's gain over the empty one, for each
+/// output, to sums of shape `[width(d), n_outputs]`, `d` being the number of the row's players. Whole rows are handed on, in
+/// order.
+pub(crate) fn weighted_sums<G: Game + ?Sized>(
+    game: &G,
+    rows: &[usize],
+    is_due: &dyn Fn() -> bool,
+    width: impl Fn(usize) -> usize + Sync,
+    add: impl Fn(usize, usize, &[f64], &mut [f64]) + Sync,
+    mut keep: impl FnMut(usize, &[f64]),
+) -> Result<Walked, Error> {
+    let (n_outputs, bases) = (game.n_outputs(), game.base_values());
+    let gains = |background: usize, values: &[f64], gains: &mut [f64]| {
+        // A constant cancels out of every value; taking the base out first keeps its rounding out as well. It also makes
+        // the empty coalition's share zero, so it is left out.
+        gains.iter_mut().zip(values).zip(bases.row(background)).for_each(|((gain, value), base)| *gain = value - base);
+    };
+    let full = game.full_value().to_vec();
+    let mut sums: Vec<f64> = Vec::new();
+    let mut jobs = rows.iter().flat_map(|row| spans(*row, game.players(*row).len()));
+    for_each_job(
+        game,
+        &mut jobs,
+        |span, mixed| span.fill(game.players(span.background), mixed),
+        |span, outputs| {
+            let n_players = game.players(span.background).len();
+            let mut sums = vec![0.0; width(n_players) * n_outputs];
+            let mut gain = vec![0.0; n_outputs];
+            for (coalition, values) in span.coalitions.clone().zip(outputs.chunks_exact(n_outputs)) {
+                gains(span.background, values, &mut gain);
+                add(n_players, coalition, &gain, &mut sums);
+            }
+            if span.is_last && n_players > 0 {
+                gains(span.background, &full, &mut gain);
+                add(n_players, (1 << n_players) - 1, &gain, &mut sums);
+            }
+            sums
+        },
+        |span, of_span| {
+            if sums.is_empty() {
+                sums = of_span;
+            } else {
+                sums.iter_mut().zip(of_span).for_each(|(sum, of_span)| *sum += of_span);
+            }
+            if span.is_last {
+                keep(span.background, &sums);
+                sums.clear();
+            }
+        },
+        is_due,
+    )
+}
+
+/// Some of the coalitions of a background row, by their bits over its players.
+struct Span {
+    background: usize,
+    coalitions: Range<usize>,
+    is_last: bool,
+}
+
+/// All coalitions but the empty and the full one.
+fn spans(background: usize, n_players: usize) -> impl Iterator<Item = Span> {
+    let end = (1_usize << n_players).saturating_sub(1).max(1);
+    let starts = (1..end.max(2)).step_by(BLOCK_ROWS);
+    starts.map(move |start| {
+        let stop = end.min(start + BLOCK_ROWS);
+        Span { background, coalitions: start..stop, is_last: stop == end }
+    })
+}
+
+impl Span {
+    fn fill(&self, players: &[usize], mixed: &mut Mixed) {
+        for coalition in self.coalitions.clone() {
+            let members = mixed.push(self.background);
+            for (bit, player) in players.iter().enumerate() {
+                members[*player] = coalition >> bit & 1 == 1;
             }
         }
     }
+}
 
-    let evaluations = walk.evaluations();
-    Ok(Explanation { base_value, values, full_value, method: Method::Exact, evaluations, standard_error: None })
+impl Rows for Span {
+    fn n_rows(&self) -> usize {
+        self.coalitions.len()
+    }
 }
 
 /// `w(s) = s! (n−s−1)! / n!` for `s` from 0 to `n − 1`: the chance that in a random order, exactly the `s` players of one
@@ -109,6 +220,8 @@ fn weights(n_players: usize) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -125,43 +238,15 @@ mod tests {
         }
     }
 
-    /// Remembers the coalitions it was asked for.
-    struct Recorder {
-        n_players: usize,
-        asked: Vec<Vec<bool>>,
-    }
-
-    impl Game for Recorder {
-        fn n_players(&self) -> usize {
-            self.n_players
-        }
-
-        fn n_outputs(&self) -> usize {
-            1
-        }
-
-        fn value(&mut self, coalition: &[bool], out: &mut [f64]) {
-            self.asked.push(coalition.to_vec());
-            out[0] = 0.0;
-        }
-    }
-
     #[test]
-    fn every_coalition_is_asked_once_and_neighbours_differ_in_one_player() {
-        let mut game = Recorder { n_players: 6, asked: Vec::new() };
-        assert_eq!(exact(&mut game).unwrap().evaluations, 64);
-        for pair in game.asked.windows(2) {
-            assert_eq!(pair[0].iter().zip(&pair[1]).filter(|(before, after)| before != after).count(), 1);
+    fn spans_hold_every_coalition_but_the_ends_once() {
+        for n_players in 0..=10 {
+            let spans: Vec<Span> = spans(3, n_players).collect();
+            assert!(spans.iter().rev().skip(1).all(|span| !span.is_last) && spans.last().is_some_and(|s| s.is_last));
+            let seen: Vec<usize> = spans.into_iter().flat_map(|span| span.coalitions).collect();
+            assert_eq!(Some(seen.len() as u64), evaluations_of_row(n_players), "{n_players} players");
+            assert_eq!(seen.iter().collect::<HashSet<_>>().len(), seen.len());
+            assert!(seen.iter().all(|coalition| (1..(1 << n_players) - 1).contains(coalition)));
         }
-        game.asked.sort();
-        game.asked.dedup();
-        assert_eq!(game.asked.len(), 64);
-    }
-
-    #[test]
-    fn too_many_players_are_refused_before_anything_is_computed() {
-        let mut game = Recorder { n_players: MAX_EXACT_PLAYERS + 1, asked: Vec::new() };
-        assert_eq!(exact(&mut game).unwrap_err(), Error::TooManyPlayers { n_players: 21 });
-        assert!(game.asked.is_empty());
     }
 }

@@ -1,63 +1,127 @@
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use crate::Error;
 
-/// A cooperative game: players, and the value of each coalition of them.
+/// A model's output to be explained at one row against background rows: a cooperative game whose players are the columns.
 ///
-/// Explainers walk the coalitions so that successive ones differ in one player wherever possible (a Gray code when exact;
-/// when sampled, up to two players where a walk turns round). So an implementation may keep the previous coalition with
-/// whatever it computed for it, compare the new one, and apply only the difference. It must not rely on the order: any
-/// coalition may follow any other, and the value depends on nothing but the coalition.
-pub trait Game {
+/// ```text
+/// v(S) = mean over background rows b of  f(the explained row's cells in S, b's cells elsewhere)
+/// ```
+///
+/// Shapley values are linear in the game, so those of `v` are the means of those of the rows' own games
+/// `v_b(S) = f(the explained row's cells in S, b's cells elsewhere)`. A column in which `b` equals the explained row changes
+/// nothing in `v_b`: it is worth 0 there and need not play. That is what the explainers build on: they ask for the outputs
+/// at rows that are mixed of the explained and one background row, in blocks, from several threads.
+pub trait Game: Sync {
     /// How many players there are; for a model, its raw columns.
     fn n_players(&self) -> usize;
 
-    /// How many outputs each coalition's value has; for a model of several classes, one per class.
+    /// How many outputs a row has; for a model of several classes, one per class.
     fn n_outputs(&self) -> usize;
 
-    /// Writes `v(S)`: the mean over the background of the model's output where the players in `coalition` take the
-    /// explained row's values and the others the background row's.
+    /// How many background rows there are, at least 1.
+    fn n_background(&self) -> usize;
+
+    /// The players whose cell in this background row is not the explained row's, in rising order.
+    fn players(&self, background: usize) -> &[usize];
+
+    /// `f` at the explained row. Shape `[n_outputs]`.
+    fn full_value(&self) -> ArrayView1<'_, f64>;
+
+    /// `f` at each background row. Shape `[n_background, n_outputs]`.
+    fn base_values(&self) -> ArrayView2<'_, f64>;
+
+    /// Writes `f` at each mixed row.
     ///
     /// # Shapes
     ///
-    /// `coalition`: `[n_players]`, true for the members; `out`: `[n_outputs]`, every element overwritten. A value that
-    /// cannot be computed is written as NaN, which the explainers answer with [`Error::NotFinite`].
-    fn value(&mut self, coalition: &[bool], out: &mut [f64]);
+    /// `out`: `[mixed.len(), n_outputs]`, row-major, every element overwritten. An output that cannot be computed is written
+    /// as NaN, which the explainers answer with [`Error::NotFinite`].
+    fn outputs(&self, mixed: &Mixed, out: &mut [f64]);
 }
 
-/// The game of any function of rows, computed by brute force: each coalition calls the function on the whole background.
+/// Rows that are mixed of the explained row and a background row each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mixed {
+    n_players: usize,
+    background: Vec<usize>,
+    /// Shape `[len, n_players]`.
+    members: Vec<bool>,
+}
+
+impl Mixed {
+    /// No rows yet.
+    pub fn new(n_players: usize) -> Self {
+        Self { n_players, ..Self::default() }
+    }
+
+    /// Adds a row of this background row's cells, and gives its coalition, nobody yet, to be filled in.
+    pub fn push(&mut self, background: usize) -> &mut [bool] {
+        self.background.push(background);
+        let start = self.members.len();
+        self.members.resize(start + self.n_players, false);
+        &mut self.members[start..]
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.background.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.background.is_empty()
+    }
+
+    /// Each row's background row and its coalition: true for the players whose cell is the explained row's.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = (usize, &[bool])> {
+        let coalition = |row: usize| &self.members[row * self.n_players..(row + 1) * self.n_players];
+        self.background.iter().enumerate().map(move |(row, background)| (*background, coalition(row)))
+    }
+}
+
+/// The players of each background row, for games whose cells can be compared.
+///
+/// `is_same(player, background)` tells whether a background row's cell is the explained row's.
+pub fn players_by_row(
+    n_players: usize,
+    n_background: usize,
+    is_same: impl Fn(usize, usize) -> bool,
+) -> Vec<Vec<usize>> {
+    let of_row = |background| (0..n_players).filter(|player| !is_same(*player, background)).collect();
+    (0..n_background).map(of_row).collect()
+}
+
+/// The game of any function of rows.
 ///
 /// It is for general models and as the plain reference that faster games are compared with.
 #[derive(Clone, Debug)]
 pub struct ClosureGame<F> {
     row: Vec<f64>,
     background: Array2<f64>,
-    n_outputs: usize,
+    players: Vec<Vec<usize>>,
+    full_value: Array2<f64>,
+    base_values: Array2<f64>,
     f: F,
-    /// The coalition that `mixed` stands for.
-    coalition: Vec<bool>,
-    /// The background with the members' columns set to the explained row's values.
-    mixed: Array2<f64>,
 }
 
 impl<F> ClosureGame<F>
 where
-    F: FnMut(ArrayView2<'_, f64>) -> Array2<f64>,
+    F: Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync,
 {
     /// The game that explains `f` at `row` against `background`.
     ///
-    /// `f` is called once here, on the background, to check the shape of its answers; an answer of another shape later is
-    /// taken for NaN. Rows may hold NaN where `f` reads it as missing.
+    /// `f` is called here on the row and on the background; an answer of another shape later is taken for NaN. Rows may
+    /// hold NaN where `f` reads it as missing.
     ///
     /// # Shapes
     ///
-    /// `row`: `[n_players]`; `background`: `[n_background, n_players]`; `f`: from `[n_background, n_players]` to
-    /// `[n_background, n_outputs]`.
+    /// `row`: `[n_players]`; `background`: `[n_background, n_players]`; `f`: from `[n, n_players]` to `[n, n_outputs]`.
     ///
     /// # Errors
     ///
     /// [`Error::EmptyBackground`], [`Error::RowLength`] and [`Error::OutputShape`].
-    pub fn new(row: Vec<f64>, background: Array2<f64>, n_outputs: usize, mut f: F) -> Result<Self, Error> {
+    pub fn new(row: Vec<f64>, background: Array2<f64>, n_outputs: usize, f: F) -> Result<Self, Error> {
         let [n_background, n_players] = [background.nrows(), background.ncols()];
         if n_background == 0 {
             return Err(Error::EmptyBackground);
@@ -65,88 +129,91 @@ where
         if row.len() != n_players {
             return Err(Error::RowLength { row: row.len(), background: n_players });
         }
-        let output = f(background.view());
-        if output.dim() != (n_background, n_outputs) {
+        let called = |rows: ArrayView2<'_, f64>| {
+            let (expected, output) = ([rows.nrows(), n_outputs], f(rows));
             let actual = [output.nrows(), output.ncols()];
-            return Err(Error::OutputShape { expected: [n_background, n_outputs], actual });
-        }
-        let mixed = background.clone();
-        Ok(Self { row, background, n_outputs, f, coalition: vec![false; n_players], mixed })
+            if actual == expected { Ok(output) } else { Err(Error::OutputShape { expected, actual }) }
+        };
+        let base_values = called(background.view())?;
+        let full_value = called(ArrayView1::from(&row).insert_axis(ndarray::Axis(0)))?;
+        // By bits, so that a missing cell is the same as another.
+        let is_same = |player: usize, b: usize| row[player].to_bits() == background[[b, player]].to_bits();
+        let players = players_by_row(n_players, n_background, is_same);
+        Ok(Self { row, background, players, full_value, base_values, f })
     }
 }
 
 impl<F> Game for ClosureGame<F>
 where
-    F: FnMut(ArrayView2<'_, f64>) -> Array2<f64>,
+    F: Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync,
 {
     fn n_players(&self) -> usize {
         self.row.len()
     }
 
     fn n_outputs(&self) -> usize {
-        self.n_outputs
+        self.full_value.len()
     }
 
-    fn value(&mut self, coalition: &[bool], out: &mut [f64]) {
-        for (player, &member) in coalition.iter().enumerate() {
-            if self.coalition[player] == member {
-                continue;
-            }
-            self.coalition[player] = member;
-            let mut column = self.mixed.column_mut(player);
-            if member {
-                column.fill(self.row[player]);
-            } else {
-                column.assign(&self.background.column(player));
+    fn n_background(&self) -> usize {
+        self.background.nrows()
+    }
+
+    fn players(&self, background: usize) -> &[usize] {
+        &self.players[background]
+    }
+
+    fn full_value(&self) -> ArrayView1<'_, f64> {
+        self.full_value.row(0)
+    }
+
+    fn base_values(&self) -> ArrayView2<'_, f64> {
+        self.base_values.view()
+    }
+
+    fn outputs(&self, mixed: &Mixed, out: &mut [f64]) {
+        let mut cells = Array2::zeros((mixed.len(), self.n_players()));
+        for ((background, coalition), mut row) in mixed.rows().zip(cells.rows_mut()) {
+            for (player, cell) in row.iter_mut().enumerate() {
+                *cell = if coalition[player] { self.row[player] } else { self.background[[background, player]] };
             }
         }
-        let output = (self.f)(self.mixed.view());
-        if output.dim() != (self.background.nrows(), self.n_outputs) {
+        let output = (self.f)(cells.view());
+        if output.dim() == (mixed.len(), self.n_outputs()) {
+            out.iter_mut().zip(&output).for_each(|(out, value)| *out = *value);
+        } else {
             out.fill(f64::NAN);
-            return;
-        }
-        let n_background = self.background.nrows() as f64;
-        for (mean, column) in out.iter_mut().zip(output.axis_iter(Axis(1))) {
-            *mean = column.sum() / n_background;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use ndarray::{Axis, array};
 
     use super::*;
 
     #[test]
-    fn values_do_not_depend_on_the_order_of_coalitions() {
-        let new = || {
-            let background = array![[1.0, 2.0, f64::NAN], [3.0, 5.0, 7.0]];
-            ClosureGame::new(vec![10.0, 20.0, 30.0], background, 2, |rows| {
-                let sum = rows.map_axis(Axis(1), |row| row.iter().filter(|x| !x.is_nan()).sum::<f64>());
-                let first = rows.column(0).to_owned();
-                ndarray::stack![Axis(1), sum, first]
-            })
-            .unwrap()
+    fn cells_that_are_equal_do_not_play() {
+        let background = array![[1.0, 2.0, f64::NAN], [3.0, 5.0, 7.0]];
+        let sum = |rows: ArrayView2<'_, f64>| {
+            rows.map_axis(Axis(1), |row| row.iter().filter(|x| !x.is_nan()).sum::<f64>()).insert_axis(Axis(1))
         };
-        let mut kept = new();
-        for mask in [0b000_u32, 0b111, 0b010, 0b101, 0b101, 0b000, 0b001] {
-            let coalition: Vec<bool> = (0..3).map(|player| mask >> player & 1 == 1).collect();
-            let (mut from_kept, mut from_fresh) = ([0.0; 2], [0.0; 2]);
-            kept.value(&coalition, &mut from_kept);
-            new().value(&coalition, &mut from_fresh);
-            assert_eq!(from_kept, from_fresh, "coalition {mask:03b}");
-        }
+        let game = ClosureGame::new(vec![1.0, 5.0, f64::NAN], background, 1, sum).unwrap();
+        assert_eq!([game.players(0), game.players(1)], [&[1][..], &[0, 2]]);
+        let mut mixed = Mixed::new(3);
+        mixed.push(0)[1] = true;
+        mixed.push(1).copy_from_slice(&[true, false, false]);
         let mut out = [0.0; 2];
-        kept.value(&[false, true, false], &mut out);
-        assert_eq!(out, [(1.0 + 20.0 + 3.0 + 20.0 + 7.0) / 2.0, 2.0]);
+        game.outputs(&mixed, &mut out);
+        assert_eq!(out, [6.0, 13.0]);
+        assert_eq!((game.full_value()[0], game.base_values().column(0).to_vec()), (6.0, vec![3.0, 15.0]));
     }
 
     #[test]
     fn wrong_shapes_are_refused() {
-        let identity = |rows: ArrayView2<'_, f64>| rows.to_owned();
         let refused = |row: Vec<f64>, background: Array2<f64>, n_outputs| {
-            ClosureGame::new(row, background, n_outputs, identity).map(|_| ()).unwrap_err()
+            ClosureGame::new(row, background, n_outputs, |rows| rows.to_owned()).map(|_| ()).unwrap_err()
         };
         assert_eq!(refused(vec![1.0], Array2::zeros((0, 1)), 1), Error::EmptyBackground);
         assert_eq!(refused(vec![1.0], Array2::zeros((2, 3)), 3), Error::RowLength { row: 1, background: 3 });
@@ -158,14 +225,12 @@ mod tests {
 
     #[test]
     fn a_shape_that_changes_later_is_not_a_number() {
-        let mut calls = 0;
-        let mut game = ClosureGame::new(vec![1.0], array![[0.0]], 1, move |rows| {
-            calls += 1;
-            Array2::zeros((rows.nrows(), calls))
-        })
-        .unwrap();
-        let mut out = [0.0];
-        game.value(&[true], &mut out);
-        assert!(out[0].is_nan());
+        let narrow = |rows: ArrayView2<'_, f64>| Array2::zeros((rows.nrows(), if rows.nrows() == 3 { 2 } else { 1 }));
+        let game = ClosureGame::new(vec![1.0], array![[0.0], [2.0]], 1, narrow).unwrap();
+        let mut mixed = Mixed::new(1);
+        (0..3).for_each(|_| _ = mixed.push(0));
+        let mut out = [0.0; 3];
+        game.outputs(&mixed, &mut out);
+        assert!(out.iter().all(|value| value.is_nan()));
     }
 }

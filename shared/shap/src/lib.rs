@@ -5,19 +5,19 @@ use std::fmt;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+mod blocks;
 mod error;
 mod exact;
 mod game;
+mod interactions;
 mod sampled;
-mod walk;
+mod tally;
 
 pub use error::Error;
 pub use exact::{MAX_EXACT_PLAYERS, exact};
-pub use game::{ClosureGame, Game};
-pub use sampled::{Budget, DEFAULT_MAX_EVALUATIONS, sampled};
-
-/// The most players for which [`explain`] is exact unless told otherwise: 4,096 coalitions.
-pub const DEFAULT_EXACT_UP_TO: usize = 12;
+pub use game::{ClosureGame, Game, Mixed, players_by_row};
+pub use interactions::interactions;
+pub use sampled::{Budget, DEFAULT_EXACT_EVALUATIONS, DEFAULT_MAX_EVALUATIONS, sampled};
 
 /// The Shapley values of one game: what each player adds to the base value, for each output.
 ///
@@ -32,12 +32,12 @@ pub struct Explanation {
     pub full_value: Vec<f64>,
     /// How the values were computed.
     pub method: Method,
-    /// How many coalition values were computed; each costs one model output per background row in a plain game.
+    /// At how many mixed rows the model's output was computed, those of the explained and the background rows aside.
     pub evaluations: u64,
     /// The standard error of each value. Shape `[n_players, n_outputs]`, in the units of the output.
     ///
-    /// `None` where the values are exact, and where the sample was stopped after its first pair of permutations, which
-    /// gives no measure of spread.
+    /// `None` where the values are exact, and where a sample is of a single background row and a single pair of
+    /// permutations, which give no measure of spread.
     pub standard_error: Option<Array2<f64>>,
 }
 
@@ -47,7 +47,7 @@ pub struct Explanation {
 pub enum Method {
     /// From all coalitions.
     Exact,
-    /// From a sample of permutations.
+    /// At least partly from a sample of permutations.
     Sampled,
 }
 
@@ -60,49 +60,35 @@ impl fmt::Display for Method {
     }
 }
 
-/// How [`explain`] chooses and what sampling may cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings<'a> {
-    /// Games of at most this many players are explained exactly. Default [`DEFAULT_EXACT_UP_TO`]; values above
-    /// [`MAX_EXACT_PLAYERS`] mean that limit. 0 samples always, save for a game without players.
-    pub exact_up_to: usize,
-    /// The seed of the sample. Default 0.
-    pub seed: u64,
-    /// When sampling stops; an exact explanation never looks at it.
-    pub budget: Budget<'a>,
-}
-
-impl Default for Settings<'_> {
-    fn default() -> Self {
-        Self { exact_up_to: DEFAULT_EXACT_UP_TO, seed: 0, budget: Budget::default() }
-    }
-}
-
-/// Explains a game: exactly where it has at most `settings.exact_up_to` players, by sampling beyond.
+/// Explains a game: exactly where the budget allows all coalitions, else by sampling what is too dear.
+///
+/// A deadline that passes on the way leaves the best estimate so far: rows of the background that are done are exact, the
+/// others get the first pair of permutations that [`sampled`] gives every row.
 ///
 /// # Errors
 ///
-/// Those of [`exact`] (never [`Error::TooManyPlayers`]) and [`sampled`].
+/// Those of [`sampled`].
 ///
 /// # Example
 ///
 /// ```
 /// use ndarray::{Axis, array};
-/// use shap::{ClosureGame, Method, Settings, explain};
+/// use shap::{Budget, ClosureGame, Method, explain};
 ///
 /// // The product of both columns, against one background row of zeros: each gets half.
-/// let mut game = ClosureGame::new(vec![3.0, 4.0], array![[0.0, 0.0]], 1, |rows| {
+/// let game = ClosureGame::new(vec![3.0, 4.0], array![[0.0, 0.0]], 1, |rows| {
 ///     rows.map_axis(Axis(1), |row| row[0] * row[1]).insert_axis(Axis(1))
 /// })?;
-/// let explanation = explain(&mut game, &Settings::default())?;
+/// let explanation = explain(&game, 0, Budget::default())?;
 /// assert_eq!(explanation.method, Method::Exact);
 /// assert_eq!(explanation.values, array![[6.0], [6.0]]);
 /// # Ok::<(), shap::Error>(())
 /// ```
-pub fn explain<G: Game + ?Sized>(game: &mut G, settings: &Settings<'_>) -> Result<Explanation, Error> {
-    if game.n_players() <= settings.exact_up_to.min(MAX_EXACT_PLAYERS) {
-        exact(game)
+pub fn explain<G: Game + ?Sized>(game: &G, seed: u64, budget: Budget<'_>) -> Result<Explanation, Error> {
+    if budget.allows_exact(game) {
+        let rows: Vec<usize> = (0..game.n_background()).collect();
+        sampled::explain_rows(game, &rows, seed, budget)
     } else {
-        sampled(game, settings.seed, settings.budget)
+        sampled(game, seed, budget)
     }
 }

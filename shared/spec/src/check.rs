@@ -484,5 +484,8 @@ impl<'a> Check<'a> {
                 "Write 1 or more",
             );
         }
+        if serve.explain.deadline_ms == 0 {
+            self.error("/serve/explain/deadline_ms", "an explanation needs some time", "Write 1 or more milliseconds");
+        }
     }
 }

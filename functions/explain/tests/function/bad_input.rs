@@ -57,7 +57,7 @@ async fn every_mistake_has_its_problem_document() {
       "/space": the model predicts a class: `probability` or `logit`
       "/class": one of no, yes
       "/deadline_ms": this is a whole number of milliseconds, at least 1
-      "/record": unknown key; known are records, space, class, deadline_ms
+      "/record": unknown key; known are records, space, class, deadline_ms, standard_error, interactions
     other types
       422 the request has 3 errors
       "/space": the model predicts a class: `probability` or `logit`

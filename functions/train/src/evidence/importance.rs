@@ -7,7 +7,7 @@ use rand::seq::{SliceRandom, index};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use shap::{Budget, Settings};
+use shap::Budget;
 use spec::{Batch, ColumnData, Metric, Space, Spec};
 
 use super::stats::{mean, standard_error};
@@ -31,7 +31,7 @@ const MAX_EVALUATIONS: u64 = 10_000;
 /// Most coalitions that are evaluated for one row: exact up to 8 columns, a sample of permutations beyond.
 const EVALUATIONS_PER_ROW: u64 = 400;
 
-/// The most columns whose values are exact.
+/// The most columns that are surely explained exactly.
 const EXACT_UP_TO: usize = 8;
 
 /// Fewest and most rows that are explained.
@@ -159,10 +159,10 @@ fn mean_shap(
     let spec = predictor.spec();
     let mut of_columns: Vec<Vec<f64>> = vec![Vec::with_capacity(rows.n_rows()); spec.columns.len()];
     for row in 0..rows.n_rows() {
-        let mut game = Coalitions::new(predictor, &rows.record(row), background, spec.space())?;
-        let budget = Budget { max_evaluations: EVALUATIONS_PER_ROW, ..Budget::default() };
-        let settings = Settings { exact_up_to: EXACT_UP_TO, seed, budget };
-        let explanation = shap::explain(&mut game, &settings)?;
+        let game = Coalitions::new(predictor, &rows.record(row), background, spec.space())?;
+        let evaluations = EVALUATIONS_PER_ROW * background.n_rows() as u64;
+        let budget = Budget { exact_evaluations: evaluations, max_evaluations: evaluations, ..Budget::default() };
+        let explanation = shap::explain(&game, seed, budget)?;
         for (of_column, values) in of_columns.iter_mut().zip(explanation.values.rows()) {
             of_column.push(values.iter().map(|value| value.abs()).sum::<f64>() / values.len() as f64);
         }

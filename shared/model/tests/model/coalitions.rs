@@ -1,10 +1,11 @@
 //! The fast game against brute force through the predictor.
 
-use crate::common::{TARGETS, predictor, rows};
+use crate::common::{TARGETS, parts, predictor, rows};
+use features::Encoder;
 use model::{Coalitions, Error, Predictions, Predictor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shap::{Game, exact};
+use shap::{Game, Mixed, exact};
 use spec::{Batch, BatchBuilder, Record, Space, Task, Value};
 
 fn spaces(task: Task) -> &'static [Space] {
@@ -56,22 +57,25 @@ fn assert_close(actual: &[f64], expected: &[f64]) {
 }
 
 #[test]
-fn every_coalition_has_the_value_of_brute_force_in_any_order() {
+fn every_mixed_row_is_answered_as_it_is_served() {
     for target in TARGETS {
         let predictor = predictor(target);
-        // More background rows than go through the network together.
         let background = rows(predictor.spec(), 300, 7);
         let explained = rows(predictor.spec(), 3, 8);
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         for space in spaces(predictor.spec().task) {
             for row in 0..explained.n_rows() {
                 let record = explained.record(row);
-                let mut game = Coalitions::new(&predictor, &record, &background, *space).unwrap();
-                let mut out = vec![f64::NAN; game.n_outputs()];
+                let game = Coalitions::new(&predictor, &record, &background, *space).unwrap();
                 for _ in 0..12 {
                     let coalition: Vec<bool> = (0..game.n_players()).map(|_| rng.random()).collect();
-                    game.value(&coalition, &mut out);
-                    assert_close(&out, &brute_force(&predictor, &record, &background, *space, &coalition));
+                    let mut mixed = Mixed::new(game.n_players());
+                    (0..300).for_each(|row| mixed.push(row).copy_from_slice(&coalition));
+                    let mut out = vec![f64::NAN; 300 * game.n_outputs()];
+                    game.outputs(&mixed, &mut out);
+                    let mean = |output: usize| out.iter().skip(output).step_by(game.n_outputs()).sum::<f64>() / 300.0;
+                    let means: Vec<f64> = (0..game.n_outputs()).map(mean).collect();
+                    assert_close(&means, &brute_force(&predictor, &record, &background, *space, &coalition));
                 }
             }
         }
@@ -87,8 +91,8 @@ fn all_players_together_answer_what_is_served() {
             let explained = rows(predictor.spec(), 10, 11);
             let record = explained.record(row);
             for space in spaces(predictor.spec().task) {
-                let mut game = Coalitions::new(&predictor, &record, &background, *space).unwrap();
-                let explanation = exact(&mut game).unwrap();
+                let game = Coalitions::new(&predictor, &record, &background, *space).unwrap();
+                let explanation = exact(&game).unwrap();
                 let served = &answers(&predictor, &explained.select(&[row]), *space)[0];
                 assert_close(&explanation.full_value, served);
                 let mean = brute_force(&predictor, &record, &background, *space, &[false; 5]);
@@ -102,22 +106,76 @@ fn all_players_together_answer_what_is_served() {
     }
 }
 
+/// Random networks against the definition: all coalitions, every mixed row predicted by the serving path.
 #[test]
-fn a_long_walk_leaves_no_drift() {
-    let predictor = predictor(TARGETS[2]);
-    let background = rows(predictor.spec(), 20, 7);
-    let record = rows(predictor.spec(), 1, 8).record(0);
-    let mut game = Coalitions::new(&predictor, &record, &background, Space::Target).unwrap();
-    let mut rng = ChaCha8Rng::seed_from_u64(10);
-    let (mut before, mut after, mut other) = ([0.0], [0.0], [0.0]);
-    let coalition = [true, false, true, false, true];
-    game.value(&coalition, &mut before);
-    for _ in 0..5000 {
-        let random: [bool; 5] = std::array::from_fn(|_| rng.random());
-        game.value(&random, &mut other);
+fn values_are_those_of_brute_force() {
+    for (seed, target) in TARGETS.iter().enumerate() {
+        let predictor = predictor(target);
+        let background = rows(predictor.spec(), 6, 20 + seed as u64);
+        let record = rows(predictor.spec(), 1, 30 + seed as u64).record(0);
+        for space in spaces(predictor.spec().task) {
+            let values: Vec<Vec<f64>> = (0..32_usize)
+                .map(|mask| {
+                    let coalition: Vec<bool> = (0..5).map(|player| mask >> player & 1 == 1).collect();
+                    brute_force(&predictor, &record, &background, *space, &coalition)
+                })
+                .collect();
+            let game = Coalitions::new(&predictor, &record, &background, *space).unwrap();
+            let explanation = exact(&game).unwrap();
+            let scale = values.iter().flatten().fold(1.0_f64, |largest, value| largest.max(value.abs()));
+            for player in 0..5 {
+                for output in 0..game.n_outputs() {
+                    // s! (4-s)! / 5!
+                    let weights = [0.2, 0.05, 1.0 / 30.0, 0.05, 0.2];
+                    let without = (0..32_usize).filter(|mask| mask >> player & 1 == 0);
+                    let gain = |mask: usize| values[mask | 1 << player][output] - values[mask][output];
+                    let expected: f64 = without.map(|mask| weights[mask.count_ones() as usize] * gain(mask)).sum();
+                    let value = explanation.values[[player, output]];
+                    assert!((value - expected).abs() <= 1e-6 * scale, "{value} should be {expected}");
+                }
+            }
+        }
     }
-    game.value(&coalition, &mut after);
-    assert_close(&after, &before);
+}
+
+/// A small answer among large ones: 32-bit sums round by more than a millionth of it, and must round alike everywhere.
+#[test]
+fn a_small_answer_on_a_large_scale_adds_up_to_the_last_bits() {
+    let (spec, encoder, weights) = parts(TARGETS[2]);
+    let predictor = Predictor::new(spec, enlarged(&encoder, 1e6), &weights).unwrap();
+    let rows = rows(predictor.spec(), 40, 12);
+    let Predictions::Numbers(served) = predictor.predict(&rows) else { panic!("a regression") };
+    let scale = served.iter().fold(0.0_f64, |largest, answer| largest.max(answer.abs()));
+    assert!(scale > 1e5, "{scale}");
+    let background = rows.select(&(0..20).collect::<Vec<usize>>());
+    for row in 20..40 {
+        let game = Coalitions::new(&predictor, &rows.record(row), &background, Space::Target).unwrap();
+        let explanation = exact(&game).unwrap();
+        let sum = explanation.base_value[0] + explanation.values.sum();
+        // Of a prediction of any size, as it is answered among 40 rows.
+        assert!((sum - served[row]).abs() <= 1e-6, "{sum} {}", served[row]);
+        assert_eq!(explanation.full_value, [served[row]]);
+    }
+}
+
+/// The encoder with its target's standard deviation multiplied.
+fn enlarged(encoder: &Encoder, factor: f64) -> Encoder {
+    let mut stored: serde_json::Value = serde_json::from_slice(&encoder.to_bytes()).unwrap();
+    fn enlarge(value: &mut serde_json::Value, factor: f64) {
+        for (key, value) in value.as_object_mut().into_iter().flatten() {
+            match value.as_f64() {
+                Some(number)
+                    if ["scale", "std", "standard_deviation", "lower", "upper", "low", "high"]
+                        .contains(&key.as_str()) =>
+                {
+                    *value = (number * factor).into();
+                }
+                _ => enlarge(value, factor),
+            }
+        }
+    }
+    enlarge(&mut stored["target"], factor);
+    Encoder::from_bytes(&serde_json::to_vec(&stored).unwrap()).unwrap()
 }
 
 #[test]

@@ -51,7 +51,7 @@ serve: {bands: [{below: 100, label: cheap}, {label: dear}]}
 
 /// More columns than are explained exactly.
 pub(crate) fn wide() -> String {
-    let columns: String = (0..14).map(|index| format!("  x{index}: {{kind: number}}\n")).collect();
+    let columns: String = (0..24).map(|index| format!("  x{index}: {{kind: number}}\n")).collect();
     format!(
         "name: wide\ntask: regression\ntarget: {{column: y}}\ncolumns:\n{columns}train: {{hidden: 16, members: 1}}\n"
     )

@@ -1,5 +1,6 @@
 //! Shapley values against their definition, their axioms and each other.
 
 mod exact;
+mod interactions;
 mod problem;
 mod sampled;

@@ -18,6 +18,8 @@ pub(crate) struct Problem {
     hidden: Array2<f64>,
     output: Array2<f64>,
     ignored: Option<usize>,
+    /// How much the product of all columns counts.
+    product: f64,
 }
 
 impl Problem {
@@ -29,6 +31,7 @@ impl Problem {
             hidden: random_array(&mut rng, n_players, 6),
             output: random_array(&mut rng, 6, n_outputs),
             ignored: None,
+            product: 1.0,
         }
     }
 
@@ -38,11 +41,16 @@ impl Problem {
             let seen = row.iter().enumerate().filter(|(player, _)| Some(*player) != self.ignored);
             seen.map(|(_, x)| x.sin() + 1.2).product::<f64>()
         });
-        rows.dot(&self.hidden).mapv(f64::tanh).dot(&self.output) + product.insert_axis(Axis(1))
+        rows.dot(&self.hidden).mapv(f64::tanh).dot(&self.output) + self.product * product.insert_axis(Axis(1))
     }
 
     pub(crate) fn n_outputs(&self) -> usize {
         self.output.ncols()
+    }
+
+    /// Without the product, which is so heavy-tailed that a small sample cannot tell its own spread.
+    pub(crate) fn calm(self) -> Self {
+        Self { product: 0.0, ..self }
     }
 
     /// Makes the function blind to `player`.
@@ -51,7 +59,7 @@ impl Problem {
         self.ignored = Some(player);
     }
 
-    pub(crate) fn game(&self) -> ClosureGame<impl FnMut(ArrayView2<'_, f64>) -> Array2<f64>> {
+    pub(crate) fn game(&self) -> ClosureGame<impl Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync> {
         ClosureGame::new(self.row.clone(), self.background.clone(), self.n_outputs(), |rows| self.predict(&rows))
             .unwrap()
     }

@@ -106,11 +106,15 @@ pub struct Explain {
     /// Units of the values. Default: `probability` for classes, `target` for numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<Space>,
+    /// Milliseconds that a request may take at most; what is known by then is answered, with its error. Default: 10000.
+    #[serde(default = "default_deadline_ms", skip_serializing_if = "is_default_deadline")]
+    #[schemars(range(min = 1, max = 600_000))]
+    pub deadline_ms: u64,
 }
 
 impl Default for Explain {
     fn default() -> Self {
-        Explain { background: default_background(), space: None }
+        Explain { background: default_background(), space: None, deadline_ms: default_deadline_ms() }
     }
 }
 
@@ -157,6 +161,14 @@ fn default_interval() -> f64 {
 
 fn default_background() -> usize {
     100
+}
+
+fn default_deadline_ms() -> u64 {
+    10_000
+}
+
+fn is_default_deadline(deadline_ms: &u64) -> bool {
+    *deadline_ms == default_deadline_ms()
 }
 
 fn default_retention_days() -> u32 {
