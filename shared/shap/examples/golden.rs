@@ -93,7 +93,19 @@ impl Numbers {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: golden FILE")?;
-    let golden: Golden = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+    let (expected, differences) = explain_file(&std::fs::read_to_string(path)?)?;
+    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&expected)?)?;
+    let mut largest: f64 = 0.0;
+    for (name, difference) in differences {
+        writeln!(std::io::stderr(), "{name}: largest absolute difference {difference:e}")?;
+        largest = largest.max(difference);
+    }
+    if largest > TOLERANCE { Err(format!("{largest:e} is more than {TOLERANCE:e}").into()) } else { Ok(()) }
+}
+
+/// The `expected` part of a file as computed here, and how far each space is from the file's own.
+pub(crate) fn explain_file(text: &str) -> Result<(Map<String, Value>, Vec<(&'static str, f64)>), Box<dyn Error>> {
+    let golden: Golden = serde_json::from_str(text)?;
     let features = golden.convention.feature_order.as_deref();
     let network = Network::new(&golden.model, &features.map_or_else(|| golden.model.features(), <[String]>::to_vec))?;
     let background = network.matrix(&golden.background)?;
@@ -117,18 +129,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    let mut largest: f64 = 0.0;
+    let mut differences = Vec::new();
     let mut expected = Map::new();
     for (name, space) in spaces.iter().zip(computed) {
         if let Some(golden) = golden.expected.get(*name) {
-            let difference = difference(&space, &serde_json::from_value(golden.clone())?)?;
-            writeln!(std::io::stderr(), "{name}: largest absolute difference {difference:e}")?;
-            largest = largest.max(difference);
+            differences.push((*name, difference(&space, &serde_json::from_value(golden.clone())?)?));
         }
         expected.insert((*name).to_owned(), serde_json::to_value(space)?);
     }
-    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&expected)?)?;
-    if largest > TOLERANCE { Err(format!("{largest:e} is more than {TOLERANCE:e}").into()) } else { Ok(()) }
+    Ok((expected, differences))
 }
 
 impl Mlp {
