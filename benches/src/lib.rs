@@ -35,14 +35,26 @@ pub fn spec() -> Arc<Spec> {
     Arc::new(Spec::parse(SPEC).expect("the bench's spec is a good one"))
 }
 
-/// Seeded rows of the bench's spec.
+/// Seeded rows of the bench's spec, with as many values in common as customers of a bank have: only the amounts of
+/// money are all different.
 pub fn rows(spec: &Spec, n_rows: usize, seed: u64) -> Batch {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let kinds: Vec<Kind> = spec.columns.values().map(|column| column.kind).collect();
     let mut builder = BatchBuilder::new(kinds, Some(Kind::Category), false);
     for _ in 0..n_rows {
-        let numbers = (0..8).map(|_| Value::Number(rng.random_range(-2.0..2.0)));
-        let numbers: Vec<Value> = numbers.collect();
+        let mut chance = |share: f64| rng.random_range(0.0..1.0) < share;
+        let (card, active, has_balance) = (chance(0.7), chance(0.5), chance(0.64));
+        let numbers = [
+            f64::from(rng.random_range(350..=850)),
+            f64::from(rng.random_range(18..=80)),
+            f64::from(rng.random_range(0..=10)),
+            if has_balance { rng.random_range(3e4..2e5) } else { 0.0 },
+            [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0][rng.random_range(0..8)],
+            f64::from(u8::from(card)),
+            f64::from(u8::from(active)),
+            rng.random_range(1e3..2e5),
+        ];
+        let numbers: Vec<Value> = numbers.into_iter().map(Value::Number).collect();
         let levels = LEVELS.map(|levels| Value::Level(levels[rng.random_range(0..levels.len())].to_owned()));
         let target = Value::Level(["stays", "leaves"][rng.random_range(0..2)].to_owned());
         builder.push(&[numbers, levels.to_vec()].concat(), &target, f64::NAN);
@@ -53,6 +65,12 @@ pub fn rows(spec: &Spec, n_rows: usize, seed: u64) -> Batch {
 /// A predictor with seeded random weights.
 pub fn predictor(spec: &Arc<Spec>) -> Predictor {
     let encoder = Encoder::fit(spec, &rows(spec, 1000, 1)).expect("there are rows");
+    let weights = weights(spec, &encoder);
+    Predictor::new(Arc::clone(spec), encoder, &weights).expect("encoder and weights fit the spec")
+}
+
+/// The weights of [`predictor`], for rows that its encoder encodes.
+pub fn weights(spec: &Spec, encoder: &Encoder) -> Weights {
     let body = Body::Layers { widths: vec![256, 256] };
     let member = Member { curves: Vec::new(), body, straight: false, log: false };
     let architecture = Architecture::of_spec(spec, encoder.layout()).with(vec![member]);
@@ -66,8 +84,7 @@ pub fn predictor(spec: &Arc<Spec>) -> Predictor {
             tensors.insert(format!("member.{member}.{name}"), values);
         }
     }
-    let weights = Weights::new(architecture, tensors).expect("the tensors are those of the architecture");
-    Predictor::new(Arc::clone(spec), encoder, &weights).expect("encoder and weights fit the spec")
+    Weights::new(architecture, tensors).expect("the tensors are those of the architecture")
 }
 
 /// A row of the bench's spec as a caller sends it.

@@ -253,6 +253,13 @@ pub(crate) async fn measured(arguments: &[&str]) -> Result<(String, String), Str
     if output.status.success() { Ok((out, said)) } else { Err(said) }
 }
 
+/// `ebb explain` with these arguments over a world's store, as [`measured`].
+pub(crate) async fn explained(world: &World, arguments: &[&str]) -> Result<(String, String), String> {
+    let [store, models] = [world.store(), world.models()].map(|path| path.to_string_lossy().into_owned());
+    let over = ["--store", &*store, "--models", &*models];
+    measured(&[&["explain"], arguments, &over].concat()).await
+}
+
 /// What a route answered.
 #[derive(Debug)]
 pub(crate) struct Answer {

@@ -7,6 +7,7 @@ mod access;
 mod bad_batches;
 mod bad_requests;
 mod damage;
+mod explain;
 mod first_spec;
 mod harness;
 mod kills;

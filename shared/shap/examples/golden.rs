@@ -104,7 +104,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The `expected` part of a file as computed here, and how far each space is from the file's own.
-pub(crate) fn explain_file(text: &str) -> Result<(Map<String, Value>, Vec<(&'static str, f64)>), Box<dyn Error>> {
+type Computed = (Map<String, Value>, Vec<(&'static str, f64)>);
+
+/// Explains the rows of a file.
+pub(crate) fn explain_file(text: &str) -> Result<Computed, Box<dyn Error>> {
     let golden: Golden = serde_json::from_str(text)?;
     let features = golden.convention.feature_order.as_deref();
     let network = Network::new(&golden.model, &features.map_or_else(|| golden.model.features(), <[String]>::to_vec))?;

@@ -124,13 +124,12 @@ fn values_are_those_of_brute_force() {
             let explanation = exact(&game).unwrap();
             let scale = values.iter().flatten().fold(1.0_f64, |largest, value| largest.max(value.abs()));
             for player in 0..5 {
-                for output in 0..game.n_outputs() {
+                for (output, value) in explanation.values.row(player).iter().enumerate() {
                     // s! (4-s)! / 5!
                     let weights = [0.2, 0.05, 1.0 / 30.0, 0.05, 0.2];
                     let without = (0..32_usize).filter(|mask| mask >> player & 1 == 0);
                     let gain = |mask: usize| values[mask | 1 << player][output] - values[mask][output];
                     let expected: f64 = without.map(|mask| weights[mask.count_ones() as usize] * gain(mask)).sum();
-                    let value = explanation.values[[player, output]];
                     assert!((value - expected).abs() <= 1e-6 * scale, "{value} should be {expected}");
                 }
             }
@@ -148,13 +147,13 @@ fn a_small_answer_on_a_large_scale_adds_up_to_the_last_bits() {
     let scale = served.iter().fold(0.0_f64, |largest, answer| largest.max(answer.abs()));
     assert!(scale > 1e5, "{scale}");
     let background = rows.select(&(0..20).collect::<Vec<usize>>());
-    for row in 20..40 {
+    for (row, served) in served.into_iter().enumerate().skip(20) {
         let game = Coalitions::new(&predictor, &rows.record(row), &background, Space::Target).unwrap();
         let explanation = exact(&game).unwrap();
         let sum = explanation.base_value[0] + explanation.values.sum();
         // Of a prediction of any size, as it is answered among 40 rows.
-        assert!((sum - served[row]).abs() <= 1e-6, "{sum} {}", served[row]);
-        assert_eq!(explanation.full_value, [served[row]]);
+        assert!((sum - served).abs() <= 1e-6, "{sum} {served}");
+        assert_eq!(explanation.full_value, [served]);
     }
 }
 
