@@ -20,8 +20,10 @@
 //! batches; each candidate is compared with that one, so what the lighter way costs falls out. A quarter of every batch's train
 //! rows is left out of all these fits ([`Share::Validation`]). The winner is the one with the smallest loss on the newest
 //! batch's part among those whose loss on the earlier batches' part grows by no more than `promote.max_history_regression`.
-//! Recalibration changes least, and it is made from a network that has proved itself: another fit must beat it by more than
-//! [`MARGIN`] standard errors of the paired difference. Hold-out rows take no part.
+//! Recalibration changes least, and it is made from a network that has proved itself. Whether it surely helps is measured on
+//! all train rows of the newest batch, each by a calibration that was fitted without it, as no network has learnt from them;
+//! where it does, another fit must beat it by more than [`MARGIN`] standard errors of the paired difference. Hold-out rows take
+//! no part.
 //!
 //! # Source
 //! Preferring the simpler of two that a standard error cannot tell apart: L. Breiman et al., "Classification and regression
@@ -46,7 +48,7 @@ const NEWEST: [usize; 3] = [1, 2, 4];
 const MIN_RECENT_ROWS: usize = 500;
 /// Fewest rows to judge candidates on.
 const MIN_VALIDATION_ROWS: usize = 50;
-/// By how many standard errors another fit must beat recalibration: what 95 % sure of a paired difference means.
+/// How many standard errors of a paired difference are sure enough: about 95 %.
 const MARGIN: f64 = 2.0;
 /// Members of a candidate.
 const TRIAL_MEMBERS: usize = 2;
@@ -214,7 +216,32 @@ impl Trying<'_> {
                 candidates.extend(self.judge(*remedy, &light, &exam)?);
             }
         }
-        Ok(decide(self.spec, &standing, &candidates, &exam))
+        let helps = self.recalibration_helps(&base)?;
+        Ok(decide(self.spec, &standing, &candidates, &exam, helps))
+    }
+
+    /// Whether a calibration on the newest batch surely makes the standing version better there.
+    fn recalibration_helps(&self, base: &Light) -> Result<bool, Error> {
+        let (newest, fit) = (self.window.newest(), &self.standing.fit);
+        let is_learnt = fit.batches.contains(&newest.id) || fit.recalibrated.as_ref() == Some(&newest.id);
+        if self.spec.task == Task::Regression || is_learnt {
+            return Ok(false);
+        }
+        let parts = [Share::Fitted, Share::Validation].map(|share| newest.part(self.spec, share));
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for (learnt, judged) in [(&parts[0], &parts[1]), (&parts[1], &parts[0])] {
+            let weights = recalibrate(self.spec, &base.encoder, &base.weights, learnt)?;
+            let exam = Exam { newest: judged.clone(), history: None };
+            let recalibrated = Light { encoder: base.encoder.clone(), weights };
+            let losses =
+                |light| Ok::<_, Error>(self.judge(Remedy::ALL, light, &exam)?.and_then(|judged| judged.losses));
+            let (Some(of_base), Some(of_recalibrated)) = (losses(base)?, losses(&recalibrated)?) else {
+                return Ok(false);
+            };
+            before.extend(of_base);
+            after.extend(of_recalibrated);
+        }
+        Ok(difference(&before, &after).is_some_and(|(gain, standard_error)| gain > MARGIN * standard_error))
     }
 
     /// A light fit; none without a row to fit on.
@@ -257,12 +284,12 @@ impl Trying<'_> {
 }
 
 /// Names the winner; none without a candidate.
-fn decide(spec: &Spec, standing: &Judged, judged: &[Judged], exam: &Exam) -> Option<Trial> {
+fn decide(spec: &Spec, standing: &Judged, judged: &[Judged], exam: &Exam, recalibration_helps: bool) -> Option<Trial> {
     let (metric, allowed) = (spec.metric(), spec.promote.max_history_regression.limit());
     let candidates: Vec<Candidate> = judged
         .iter()
         .map(|candidate| {
-            let gained = difference(standing, candidate);
+            let gained = gain(standing, candidate);
             let increase = standing.history.zip(candidate.history);
             let increase = increase.map(|(before, after)| metric.relative_increase(before, after));
             Candidate {
@@ -275,7 +302,7 @@ fn decide(spec: &Spec, standing: &Judged, judged: &[Judged], exam: &Exam) -> Opt
             }
         })
         .collect();
-    let winner = winner(metric, judged, &candidates)?;
+    let winner = winner(metric, judged, &candidates, recalibration_helps)?;
     let reason = reason(metric, standing, &candidates, winner, exam.newest.n_rows());
     Some(Trial {
         metric,
@@ -289,7 +316,7 @@ fn decide(spec: &Spec, standing: &Judged, judged: &[Judged], exam: &Exam) -> Opt
     })
 }
 
-fn winner(metric: Metric, judged: &[Judged], candidates: &[Candidate]) -> Option<Remedy> {
+fn winner(metric: Metric, judged: &[Judged], candidates: &[Candidate], recalibration_helps: bool) -> Option<Remedy> {
     let kept: Vec<&Judged> = judged
         .iter()
         .zip(candidates)
@@ -303,16 +330,20 @@ fn winner(metric: Metric, judged: &[Judged], candidates: &[Candidate]) -> Option
         return Some(candidates.iter().min_by(|a, b| increase(a).total_cmp(&increase(b)))?.remedy);
     };
     let recalibrated = kept.iter().copied().find(|judged| judged.remedy.kind == RemedyKind::Recalibrate);
-    let is_enough = |recalibrated: &&Judged| match difference(recalibrated, best) {
-        Some((gain, standard_error)) => gain <= MARGIN * standard_error,
+    let is_enough = |recalibrated: &&Judged| match gain(recalibrated, best) {
+        Some((gain, standard_error)) => recalibration_helps && gain <= MARGIN * standard_error,
         None => by_loss(recalibrated, &best) != Ordering::Greater,
     };
     Some(recalibrated.filter(is_enough).unwrap_or(best).remedy)
 }
 
-/// How much smaller the loss of `b` is than that of `a`, with the standard error of the paired difference.
-fn difference(a: &Judged, b: &Judged) -> Option<(f64, f64)> {
-    let (a, b) = (a.losses.as_ref()?, b.losses.as_ref()?);
+/// How much smaller the loss of `b` is than that of `a`; none for metrics that are no mean over rows.
+fn gain(a: &Judged, b: &Judged) -> Option<(f64, f64)> {
+    difference(a.losses.as_ref()?, b.losses.as_ref()?)
+}
+
+/// The mean of the paired difference `a - b` and its standard error; none of a single row.
+fn difference(a: &[f64], b: &[f64]) -> Option<(f64, f64)> {
     let n = a.len() as f64;
     let mean = a.iter().zip(b).map(|(a, b)| a - b).sum::<f64>() / n;
     let squares: f64 = a.iter().zip(b).map(|(a, b)| (a - b - mean).powi(2)).sum();
@@ -352,6 +383,10 @@ mod tests {
     }
 
     fn trial(max_history_regression: &str, judged: &[Judged]) -> Trial {
+        trial_where(true, max_history_regression, judged)
+    }
+
+    fn trial_where(recalibration_helps: bool, max_history_regression: &str, judged: &[Judged]) -> Trial {
         let text = format!(
             "name: m\ntask: binary\ntarget: {{column: y, classes: [a, b]}}\ncolumns: {{x: {{kind: number}}}}\n\
              promote: {{max_history_regression: {max_history_regression}}}\n"
@@ -359,7 +394,7 @@ mod tests {
         let rows = || Batch::new(Vec::new(), None, None, 4);
         let exam = Exam { newest: rows(), history: Some(rows()) };
         let standing = self::judged(RemedyKind::All, &[1.0, 1.0, 1.0, 1.0], 1.0);
-        decide(&Spec::parse(&text).unwrap(), &standing, judged, &exam).unwrap()
+        decide(&Spec::parse(&text).unwrap(), &standing, judged, &exam, recalibration_helps).unwrap()
     }
 
     #[test]
@@ -380,8 +415,10 @@ mod tests {
     #[test]
     fn another_fit_must_surely_beat_recalibration() {
         let recalibrated = || judged(RemedyKind::Recalibrate, &[0.5, 0.7, 0.5, 0.7], 1.0);
-        let hardly = judged(RemedyKind::Weighted, &[0.2, 0.9, 0.2, 0.9], 1.0);
-        assert_eq!(trial("0.10", &[recalibrated(), hardly]).winner.kind, RemedyKind::Recalibrate);
+        let hardly = || judged(RemedyKind::Weighted, &[0.2, 0.9, 0.2, 0.9], 1.0);
+        assert_eq!(trial("0.10", &[recalibrated(), hardly()]).winner.kind, RemedyKind::Recalibrate);
+        let where_it_does_nothing = trial_where(false, "0.10", &[recalibrated(), hardly()]);
+        assert_eq!(where_it_does_nothing.winner.kind, RemedyKind::Weighted);
         let clearly = judged(RemedyKind::Weighted, &[0.4, 0.61, 0.4, 0.61], 1.0);
         let trial = trial("0.10", &[recalibrated(), clearly]);
         assert_eq!(trial.winner.kind, RemedyKind::Weighted);
