@@ -126,11 +126,7 @@ impl Case<'_> {
             _ => None,
         };
         let (spec, meta) = (self.spec.clone(), self.meta(reference_rows));
-        let live = match &production {
-            Some(version) => live(registry, &spec, version).await?,
-            None => None,
-        };
-        let circumstances = Circumstances { released: self.circumstances.released.clone(), ..self.circumstances };
+        let circumstances = self.circumstances.clone();
         let judging = move || {
             let (decision, reasons, columns) = judge(&spec, &rows.batch, &against, &circumstances)?;
             let page = pages::html(&meta, pages::Verdict::Decision(decision), &reasons, &columns);
