@@ -155,7 +155,7 @@ impl Case<'_> {
             _ => None,
         };
         let (spec, meta) = (self.spec.clone(), self.meta(reference_rows));
-        let circumstances = Circumstances { released: self.circumstances.released.clone(), ..self.circumstances };
+        let circumstances = self.circumstances.clone();
         let judging = move || {
             let (decision, reasons, columns) = judge(&spec, &rows.batch, &against, &circumstances, &live)?;
             let page = pages::html(&meta, pages::Verdict::Decision(decision), &reasons, &columns);

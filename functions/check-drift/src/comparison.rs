@@ -52,6 +52,7 @@ pub(crate) enum Against {
 }
 
 /// A batch and what its judgement depends on beside the reference.
+#[derive(Clone)]
 pub(crate) struct Circumstances {
     /// Rows of the batch.
     pub(crate) rows: u64,

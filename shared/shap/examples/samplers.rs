@@ -45,12 +45,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let budget = Budget { max_evaluations: (evaluations * N_BACKGROUND) as u64, ..Budget::default() };
                 let rows: Vec<usize> = (0..N_BACKGROUND).collect();
                 let own_leverage = rows.iter().map(|row| network.regression(&[*row], evaluations, true, &mut rng));
+                let own_leverage = own_leverage.fold(Array1::zeros(N_PLAYERS), |sum, values| sum + values);
                 let estimates = [
                     network.permutations(rounds, &mut rng),
                     sampled(&network.game()?, seed, budget)?.values.column(0).to_owned(),
                     network.regression(&rows, evaluations, false, &mut rng),
                     network.regression(&rows, evaluations, true, &mut rng),
-                    own_leverage.fold(Array1::zeros(N_PLAYERS), |sum, values| sum + values) / N_BACKGROUND as f64,
+                    own_leverage / N_BACKGROUND as f64,
                 ];
                 let scale = network.values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
                 for (squares, estimate) in squares.iter_mut().zip(estimates) {
@@ -159,7 +160,7 @@ impl Problem {
             let mask = index::sample(rng, N_PLAYERS, size).iter().fold(0, |mask, player| mask | 1 << player);
             let weight = if by_leverage { 1.0 / (size * (N_PLAYERS - size)) as f64 } else { 1.0 };
             for mask in [mask, full ^ mask] {
-                let share = f64::from(mask.count_ones() as u32) / n;
+                let share = f64::from(mask.count_ones()) / n;
                 let centred: Array1<f64> = (0..N_PLAYERS).map(|p| f64::from(mask as u32 >> p & 1) - share).collect();
                 let gain = self.value(rows, mask) - base - share * whole;
                 right.scaled_add(weight * gain, &centred);

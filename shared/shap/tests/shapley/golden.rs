@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 #[expect(dead_code, reason = "a test calls what the example's main function calls")]
 mod example;
 
+/// Weights by input, biases and the activation of a layer.
+type Layer = (Vec<Vec<f64>>, Vec<f64>, &'static str);
+
 /// A network of a golden file.
 struct File {
     n_numbers: usize,
     levels: Vec<usize>,
     /// The columns in the order of rows: numbers first, where this is the identity.
     order: Vec<usize>,
-    layers: Vec<(Vec<Vec<f64>>, Vec<f64>, &'static str)>,
+    layers: Vec<Layer>,
     background: Vec<Vec<f64>>,
     rows: Vec<Vec<f64>>,
 }
@@ -142,11 +145,11 @@ fn check(file: &File, spaces: &[&str]) {
     for (space, name) in spaces.iter().enumerate() {
         for (row, explained) in file.rows.iter().zip(expected[*name]["rows"].as_array().unwrap()) {
             let (n, values) = (row.len(), file.coalition_values(row, space));
-            for output in 0..values[0].len() {
+            for (output, base) in values[0].iter().enumerate() {
                 let close = |actual: f64, expected: f64| {
                     assert!((actual - expected).abs() < 1e-12 * expected.abs().max(1.0), "{actual} {expected}");
                 };
-                close(numbers(&explained["base"])[output], values[0][output]);
+                close(numbers(&explained["base"])[output], *base);
                 close(numbers(&explained["fx"])[output], values[(1 << n) - 1][output]);
                 for player in 0..n {
                     let phi = (0..1_usize << n).filter(|mask| mask >> player & 1 == 0).map(|mask| {

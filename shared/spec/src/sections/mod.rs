@@ -8,6 +8,7 @@ use crate::derive::Derive;
 
 mod columns;
 mod learning;
+mod metric;
 mod scalar;
 mod search;
 mod serve;
@@ -15,6 +16,7 @@ mod source;
 
 pub use columns::*;
 pub use learning::*;
+pub use metric::*;
 pub use search::*;
 pub use serve::*;
 pub use source::*;
