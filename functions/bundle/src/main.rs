@@ -22,11 +22,8 @@ async fn main() -> ExitCode {
         Command::Source(args) => source::run(args).await.map(done).map_err(Into::into),
         Command::Demo(args) => demo::run(args).await.map(done).map_err(Into::into),
     };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("ebb: {}", fault::chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        eprintln!("ebb: {}", fault::chain(&*error));
+        ExitCode::FAILURE
+    })
 }
