@@ -20,10 +20,10 @@
 //! batches; each candidate is compared with that one, so what the lighter way costs falls out. A quarter of every batch's train
 //! rows is left out of all these fits ([`Share::Validation`]). The winner is the one with the smallest loss on the newest
 //! batch's part among those whose loss on the earlier batches' part grows by no more than `promote.max_history_regression`.
-//! Recalibration changes least, and it is made from a network that has proved itself. Whether it surely helps is measured on
+//! A recent window forgets what may be needed again, so it must beat what keeps all rows by more than [`MARGIN`] standard errors of
+//! the paired difference. Recalibration changes least, and it is made from a network that has proved itself. Whether it surely helps is measured on
 //! all train rows of the newest batch, each by a calibration that was fitted without it, as no network has learnt from them;
-//! where it does, another fit must beat it by more than [`MARGIN`] standard errors of the paired difference. Hold-out rows take
-//! no part.
+//! where it does, another fit must beat it by as much. Hold-out rows take no part.
 //!
 //! # Source
 //! Preferring the simpler of two that a standard error cannot tell apart: L. Breiman et al., "Classification and regression
@@ -329,6 +329,14 @@ fn winner(metric: Metric, judged: &[Judged], candidates: &[Candidate], recalibra
         let increase = |candidate: &&Candidate| candidate.history_increase.unwrap_or_default();
         return Some(candidates.iter().min_by(|a, b| increase(a).total_cmp(&increase(b)))?.remedy);
     };
+    // What forgets all rows but the newest must surely be better than what keeps them: they may be needed again next season.
+    let keeping = kept.iter().copied().filter(|judged| !matches!(judged.remedy.kind, RemedyKind::Recent));
+    let keeping = keeping.filter(|judged| judged.remedy.kind != RemedyKind::Recalibrate).min_by(by_loss);
+    let is_unsure = |keeping: &&Judged| {
+        let is_recent = best.remedy.kind == RemedyKind::Recent;
+        is_recent && gain(keeping, best).is_some_and(|(gain, standard_error)| gain <= MARGIN * standard_error)
+    };
+    let best = keeping.filter(is_unsure).unwrap_or(best);
     let recalibrated = kept.iter().copied().find(|judged| judged.remedy.kind == RemedyKind::Recalibrate);
     let is_enough = |recalibrated: &&Judged| match gain(recalibrated, best) {
         Some((gain, standard_error)) => recalibration_helps && gain <= MARGIN * standard_error,
@@ -423,6 +431,15 @@ mod tests {
         let trial = trial("0.10", &[recalibrated(), clearly]);
         assert_eq!(trial.winner.kind, RemedyKind::Weighted);
         assert!((trial.candidates[1].gain.unwrap() - 0.495).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_forgets_must_surely_beat_what_does_not() {
+        let all = || judged(RemedyKind::All, &[0.5, 0.7, 0.5, 0.7], 1.0);
+        let hardly = judged(RemedyKind::Recent, &[0.2, 0.9, 0.2, 0.9], 1.0);
+        assert_eq!(trial("0.10", &[all(), hardly]).winner.kind, RemedyKind::All);
+        let clearly = judged(RemedyKind::Recent, &[0.4, 0.61, 0.4, 0.61], 1.0);
+        assert_eq!(trial("0.10", &[all(), clearly]).winner.kind, RemedyKind::Recent);
     }
 
     #[test]
