@@ -188,6 +188,6 @@ mod tests {
             evaluation.metrics[&Metric::Rmse].mean
         };
         let (forward, shuffled) = (rmse(&Fold::of(&rows, 3, 7)), rmse(&Fold::shuffled(600, 3, 7)));
-        assert!(forward > 1.2 * shuffled, "{forward} {shuffled}");
+        assert!(forward > 1.1 * shuffled, "{forward} {shuffled}");
     }
 }

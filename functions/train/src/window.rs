@@ -172,18 +172,17 @@ mod tests {
 
     fn spec(split: &str) -> Spec {
         let text = format!(
-            "name: m\ntask: regression\ntarget: {{column: y}}\ntime: at\ncolumns: {{at: {{kind: time}}, x: {{kind: number}}}}\n\
-             split: {split}\n"
+            "name: m\ntask: regression\ntarget: {{column: y}}\ntime: at\ncolumns: {{x: {{kind: number}}}}\nsplit: {split}\n"
         );
         Spec::parse(&text).unwrap()
     }
 
     fn batch(number: usize, n_rows: usize) -> BatchParts {
         let rows = |from: usize, n_rows: usize| {
-            let mut builder = BatchBuilder::new([Kind::Time, Kind::Number], Some(Kind::Number), true);
+            let mut builder = BatchBuilder::new([Kind::Number], Some(Kind::Number), true);
             for row in from..from + n_rows {
                 let at = (1_000 * number + row) as f64;
-                builder.push(&[Value::Number(at), Value::Number(at / 7.0)], &Value::Number(at), at);
+                builder.push(&[Value::Number(at / 7.0)], &Value::Number(at), at);
             }
             builder.finish()
         };

@@ -85,7 +85,7 @@ impl Decay {
     /// let of = |share| Decay::of("the batch", "error rate", &losses(share), &losses(2), &Settings::default(), |mean| mean);
     /// assert!(!of(2).unwrap().decayed);
     /// let worse = of(5).unwrap();
-    /// assert!(worse.decayed && worse.effect == 1.5 && (0.9..1.5).contains(&worse.effect_at_least));
+    /// assert!(worse.decayed && (worse.effect - 1.5).abs() < 1e-9 && (0.9..1.5).contains(&worse.effect_at_least));
     /// ```
     pub fn of(
         source: &str,

@@ -142,7 +142,7 @@ impl App {
 
     /// Starts a job, waits for its end, and gives its result.
     pub(crate) async fn result(&self, batch: &str) -> Value {
-        let (status, accepted) = self.train("k", batch).await;
+        let (status, accepted) = self.train(batch, batch).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{accepted}");
         let job = accepted["job"].as_str().unwrap();
         for _ in 0..20 {
