@@ -18,9 +18,9 @@
 //! A whole fit of each candidate would cost several times what the winner does. So candidates are fitted in a lighter way
 //! (two members of the first kind in the spec), and the standing version takes part with a fit of the same sort on its own
 //! batches; each candidate is compared with that one, so what the lighter way costs falls out. A quarter of every batch's train
-//! rows is left out of all these fits ([`Share::Validation`]). The winner is the one with the smallest loss on the newest
+//! rows is left out of all these fits (`Share::Validation`). The winner is the one with the smallest loss on the newest
 //! batch's part among those whose loss on the earlier batches' part grows by no more than `promote.max_history_regression`.
-//! A recent window forgets what may be needed again, so it must beat what keeps all rows by more than [`MARGIN`] standard errors of
+//! A recent window forgets what may be needed again, so it must beat what keeps all rows by more than `MARGIN` standard errors of
 //! the paired difference. Recalibration changes least, and it is made from a network that has proved itself. Whether it surely helps is measured on
 //! all train rows of the newest batch, each by a calibration that was fitted without it, as no network has learnt from them;
 //! where it does, another fit must beat it by as much. Hold-out rows take no part.
