@@ -18,6 +18,8 @@ use indexmap::IndexMap;
 use page::text::number;
 use serde::{Deserialize, Serialize};
 
+use crate::files;
+
 use align::{Aligned, align};
 
 /// Arguments of `ebb drift`.
@@ -88,24 +90,9 @@ pub struct Duplicates {
 /// Why nothing could be compared. None of them says anything about drift.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file could not be read.
-    #[error("failed to read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A file's content is not what its name says.
-    #[error("failed to read the rows of {}", path.display())]
-    Rows {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: dataset::Error,
-    },
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] files::Error),
     /// The files have nothing in common.
     #[error("no column can be compared: {}", .0.join("; "))]
     NothingToCompare(Vec<String>),
@@ -126,9 +113,8 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::Rows { source, .. } => source.kind(),
-            Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Kind::NotFound,
-            Error::Read { .. } | Error::Write { .. } => Kind::Internal,
+            Error::File(error) => error.kind(),
+            Error::Write { .. } => Kind::Internal,
             Error::NothingToCompare(_) => Kind::Invalid,
             Error::Comparison(error) => error.kind(),
         }
@@ -136,7 +122,7 @@ impl Fault for Error {
 
     fn fields(&self) -> Vec<FieldError> {
         match self {
-            Error::Rows { source, .. } => source.fields(),
+            Error::File(error) => error.fields(),
             _ => Vec::new(),
         }
     }
@@ -170,9 +156,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
 }
 
 fn judge(args: &Args) -> Result<Answer, Error> {
-    let read = |path: &Path| fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source });
     let Aligned { rows, columns, not_compared, changes, remarks } =
-        align((&args.reference, &read(&args.reference)?), (&args.current, &read(&args.current)?))?;
+        align((&args.reference, &files::read(&args.reference)?), (&args.current, &files::read(&args.current)?))?;
     remarks.iter().for_each(|remark| eprintln!("{remark}"));
     if columns.is_empty() {
         let left_out = not_compared.iter().map(|(name, reason)| format!("`{name}` is not compared: {reason}"));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use std::{fs, io};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
@@ -15,7 +14,7 @@ use spec::{Batch, Metric, Spec};
 use train::evaluate::{Estimate, Fold, cross_validate};
 use train::evidence::{Warning, leakage};
 
-use crate::files::format_of;
+use crate::files::{self, format_of};
 
 /// Arguments of `ebb evaluate`.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,15 +59,9 @@ pub struct Answer {
 /// Why nothing could be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file could not be read.
-    #[error("failed to read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] files::Error),
     /// The spec is not one.
     #[error("failed to read the spec {}", path.display())]
     Spec {
@@ -77,15 +70,6 @@ pub enum Error {
         /// What is wrong with it.
         #[source]
         source: spec::Error,
-    },
-    /// The rows do not fit the spec.
-    #[error("failed to read the rows of {}", path.display())]
-    Rows {
-        /// The file.
-        path: PathBuf,
-        /// What does not fit.
-        #[source]
-        source: dataset::Error,
     },
     /// The folds cannot be used.
     #[error("the folds {text} cannot be used: {reason}")]
@@ -118,10 +102,8 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Kind::NotFound,
-            Error::Read { .. } => Kind::Internal,
+            Error::File(error) => error.kind(),
             Error::Spec { source, .. } => source.kind(),
-            Error::Rows { source, .. } => source.kind(),
             Error::Folds { .. } | Error::Baseline { .. } | Error::NothingOpen { .. } => Kind::Invalid,
             Error::Train(error) => error.kind(),
         }
@@ -130,7 +112,7 @@ impl Fault for Error {
     fn fields(&self) -> Vec<FieldError> {
         match self {
             Error::Spec { source, .. } => source.fields(),
-            Error::Rows { source, .. } => source.fields(),
+            Error::File(error) => error.fields(),
             Error::Train(error) => error.fields(),
             _ => Vec::new(),
         }
@@ -144,7 +126,8 @@ impl Fault for Error {
 #[expect(clippy::print_stdout, reason = "this is what the command is for")]
 pub fn run(args: &Args) -> Result<(), Error> {
     let baseline = args.baseline.as_ref().map(|path| {
-        serde_json::from_slice::<Answer>(&read(path)?).map_err(|source| Error::Baseline { path: path.clone(), source })
+        serde_json::from_slice::<Answer>(&files::read(path)?)
+            .map_err(|source| Error::Baseline { path: path.clone(), source })
     });
     let baseline = baseline.transpose()?;
     let answer = evaluate(args, baseline.as_ref())?;
@@ -184,11 +167,10 @@ pub(crate) struct Rows {
 impl Rows {
     /// Reads both, and says on standard error which rows do not fit.
     pub(crate) fn read(spec_path: &Path, data: &Path) -> Result<Self, Error> {
-        let text = String::from_utf8_lossy(&read(spec_path)?).into_owned();
+        let text = String::from_utf8_lossy(&files::read(spec_path)?).into_owned();
         let spec = Spec::parse(&text).map_err(|source| Error::Spec { path: spec_path.to_owned(), source })?;
-        let bytes = read(data)?;
-        let read = dataset::read(&spec, &bytes, format_of(data, &bytes))
-            .map_err(|source| Error::Rows { path: data.to_owned(), source })?;
+        let bytes = files::read(data)?;
+        let read = dataset::read(&spec, &bytes, format_of(data, &bytes)).map_err(files::Error::rows(data))?;
         if let Some(first) = read.quarantined.first() {
             let reasons: Vec<String> = first.reasons.iter().map(ToString::to_string).collect();
             let n = read.quarantined.len();
@@ -223,7 +205,7 @@ fn folds(args: &Args, kept: &[u64], spec: &Spec, rows: &Batch) -> Result<Vec<Fol
         row: u64,
         fold: usize,
     }
-    let bytes = read(Path::new(text))?;
+    let bytes = files::read(Path::new(text))?;
     let mut by_row = BTreeMap::new();
     for line in csv::Reader::from_reader(bytes.as_slice()).deserialize::<Line>() {
         let line = line.map_err(|error| refused(format!("{error}; the columns are `row` and `fold`, both from 0")))?;
@@ -275,8 +257,4 @@ fn table(answer: &Answer) -> Table {
         }
     }
     table
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }

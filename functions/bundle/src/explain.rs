@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
@@ -15,7 +14,7 @@ use service::Problem;
 use serving::Served;
 use spec::{Cell, Spec, Value};
 
-use crate::files::format_of;
+use crate::files::{self, format_of};
 
 /// Rows that are explained together.
 const ROWS_TOGETHER: usize = 100;
@@ -67,24 +66,9 @@ pub enum Error {
         /// What there is.
         known: String,
     },
-    /// The file could not be read.
-    #[error("failed to read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is not what its name says, or has no rows.
-    #[error("failed to read the rows of {}", path.display())]
-    Rows {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: dataset::Error,
-    },
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] files::Error),
     /// The file holds nothing to explain.
     #[error("{} has no rows", path.display())]
     NoRows {
@@ -103,16 +87,14 @@ impl Fault for Error {
             Error::Registry(error) => error.kind(),
             Error::Version(error) => error.kind(),
             Error::Unknown { .. } => Kind::NotFound,
-            Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Kind::NotFound,
-            Error::Read { .. } => Kind::Internal,
-            Error::Rows { source, .. } => source.kind(),
+            Error::File(error) => error.kind(),
             Error::NoRows { .. } | Error::Explain(_) => Kind::Invalid,
         }
     }
 
     fn fields(&self) -> Vec<FieldError> {
         match self {
-            Error::Rows { source, .. } => source.fields(),
+            Error::File(error) => error.fields(),
             _ => Vec::new(),
         }
     }
@@ -182,9 +164,9 @@ async fn find(registry: &Registry, text: &str) -> Result<(String, VersionId), Er
 
 /// The rows of a file as `POST /explain` takes them. Columns that no record has, such as the target, are left out and told.
 fn read_records(spec: &Spec, path: &Path) -> Result<Vec<Json>, Error> {
-    let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let bytes = files::read(path)?;
     let table = dataset::Table::read(&bytes, format_of(path, &bytes));
-    let table = table.map_err(|source| Error::Rows { path: path.to_owned(), source })?;
+    let table = table.map_err(files::Error::rows(path))?;
     if table.n_rows == 0 {
         return Err(Error::NoRows { path: path.to_owned() });
     }

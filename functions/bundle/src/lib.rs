@@ -5,7 +5,7 @@ pub mod demo;
 pub mod drift;
 pub mod evaluate;
 pub mod explain;
-mod files;
+pub mod files;
 pub mod new;
 pub mod run;
 pub mod search;

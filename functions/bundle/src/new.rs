@@ -17,7 +17,7 @@ use dataset::{Format, Table};
 use fault::{Fault, FieldError, Kind};
 use spec::Spec;
 
-use crate::files::format_of;
+use crate::files::{self, format_of};
 pub(crate) use column::kind_of;
 use column::{Guess, Profile};
 use yaml::{commented, counted, scalar, shortened};
@@ -42,14 +42,8 @@ pub struct Args {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be read.
-    #[error("failed to read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] files::Error),
     /// The spec could not be written.
     #[error("failed to write {}", path.display())]
     Write {
@@ -91,9 +85,9 @@ impl Fault for Error {
         match self {
             Error::Rows(error) => error.kind(),
             Error::Guess(_) => Kind::Internal,
-            Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Kind::NotFound,
+            Error::File(error) => error.kind(),
             Error::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Kind::Conflict,
-            Error::Read { .. } | Error::Write { .. } => Kind::Internal,
+            Error::Write { .. } => Kind::Internal,
             Error::NoTarget { .. } | Error::BadTarget { .. } | Error::NoInputs(_) => Kind::Invalid,
         }
     }
@@ -111,7 +105,7 @@ impl Fault for Error {
 /// # Errors
 /// Every [`Error`].
 pub fn run(args: &Args) -> Result<(), Error> {
-    let bytes = fs::read(&args.data).map_err(|source| Error::Read { path: args.data.clone(), source })?;
+    let bytes = files::read(&args.data)?;
     let format = format_of(&args.data, &bytes);
     let stem = args.data.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = args.name.clone().unwrap_or(stem);

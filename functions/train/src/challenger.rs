@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::evidence::{Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
-use crate::fit::{self, Bag, Fitted, FittedKind, FittedMember, Keeper, Progress, Rows, fit_bag, recalibrate};
+use crate::fit::{self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Progress, fit_batch, recalibrate};
 use crate::job::Task;
 use crate::remedy::{Remedy, Trial, Trying, remedies};
 use crate::search::{Measured, Search, TrialKeeper};
@@ -234,7 +234,8 @@ impl Fitter {
         let next = |index: usize, n_fits: usize, what: String| {
             self.step(TRIED * index as f64 / n_fits as f64, format!("trial {} of {n_fits}: {what}", index + 1));
         };
-        let keeper = Watched(self);
+        // Light fits are drawn again in the same way, so none is a checkpoint.
+        let keeper = KeepNothing(|| self.go_on());
         let trying = Trying { spec, window, standing, keeper: &keeper, over_budget: &over_budget, next: &next };
         let trial = trying.run(&remedies)?;
         Ok((trial.as_ref().map_or(first, |trial| trial.winner), trial))
@@ -249,15 +250,9 @@ impl Fitter {
         let settled = search.as_ref().map_or_else(|| Arc::clone(spec), |search| search.settled(spec));
         let began = Instant::now();
         self.step(TRIED, format!("encoding {} train rows", learnt.n_rows()));
-        let rows = fit::teaching(&learnt);
-        let encoder = Encoder::fit(&settled, &rows)?;
-        let encoded = Rows::of_batch(&settled, &encoder, &rows)?;
-        let over_budget = || began.elapsed() > self.budget();
-        let bag = Bag { spec: &settled, encoder: &encoder, rows: &encoded, over_budget: &over_budget };
-        *self.shares() = vec![0.0; settled.train.kinds.len() * settled.train.members];
-        let Fitted { weights, kinds } = fit_bag(bag, self)?;
-        drop(encoded);
-        drop(rows);
+        let (over_budget, n_members) = (|| began.elapsed() > self.budget(), settled.train.members);
+        *self.shares() = vec![0.0; settled.train.kinds.len() * n_members];
+        let (encoder, Fitted { weights, kinds }) = fit_batch(&settled, &learnt, n_members, &over_budget, self)?;
         Ok(Made { encoder, weights, kinds, search, fit, learnt })
     }
 
@@ -361,6 +356,10 @@ impl Fitter {
     fn step(&self, fraction: f64, message: String) {
         self.steps.send_replace((fraction, message));
     }
+
+    fn go_on(&self) -> ControlFlow<()> {
+        if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
 }
 
 /// Members are checkpoints of the job.
@@ -402,7 +401,7 @@ impl Keeper for Fitter {
             progress.validation_loss
         );
         self.share(member, progress.epoch as f64 / progress.epochs as f64, message);
-        if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.go_on()
     }
 }
 
@@ -422,24 +421,7 @@ impl TrialKeeper for Fitter {
 
     fn hear(&self, trial: usize, fold: usize) -> ControlFlow<()> {
         self.step(TRIED, format!("searching for settings: trial {trial}, fold {}", fold + 1));
-        if (self.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-}
-
-/// Fits that keep no checkpoints: those of a trial are light, and drawn again in the same way.
-struct Watched<'a>(&'a Fitter);
-
-impl Keeper for Watched<'_> {
-    fn find(&self, _: usize) -> Result<Option<FittedMember>, fit::Error> {
-        Ok(None)
-    }
-
-    fn keep(&self, _: usize, _: &FittedMember) -> Result<(), fit::Error> {
-        Ok(())
-    }
-
-    fn hear(&self, _: usize, _: usize, _: Progress) -> ControlFlow<()> {
-        if (self.0.interrupted)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.go_on()
     }
 }
 

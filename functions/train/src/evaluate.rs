@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use features::Encoder;
 use indexmap::IndexMap;
 use model::Predictor;
 use serde::{Deserialize, Serialize};
 use spec::{Batch, Metric, Spec};
 
 use crate::Error;
-use crate::fit::{Bag, NoKeeper, Rows, fit_bag, teaching};
+use crate::fit::{KEEP_NOTHING, fit_batch};
 use crate::search::{NoTrialKeeper, Search};
 
 pub use crate::folds::Fold;
@@ -88,11 +87,7 @@ pub fn cross_validate(
 pub fn fit_predictor(spec: &Arc<Spec>, rows: &Batch) -> Result<Predictor, Error> {
     let found = Search::of(spec, rows, &NoTrialKeeper)?;
     let settled = found.map_or_else(|| Arc::clone(spec), |found| found.settled(spec));
-    let rows = teaching(rows);
-    let encoder = Encoder::fit(&settled, &rows)?;
-    let encoded = Rows::of_batch(&settled, &encoder, &rows)?;
-    let bag = Bag { spec: &settled, encoder: &encoder, rows: &encoded, over_budget: &|| false };
-    let fitted = fit_bag(bag, &NoKeeper)?;
+    let (encoder, fitted) = fit_batch(&settled, rows, settled.train.members, &|| false, &KEEP_NOTHING)?;
     Ok(Predictor::new(Arc::clone(spec), encoder, &fitted.weights)?)
 }
 

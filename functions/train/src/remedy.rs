@@ -39,7 +39,8 @@ use spec::{Batch, Metric, RemedyKind, Spec, Task, Train};
 use std::sync::Arc;
 
 use crate::Error;
-use crate::fit::{Bag, Keeper, Rows, fit_bag, recalibrate, teaching};
+use crate::evaluate::Estimate;
+use crate::fit::{Keeper, fit_batch, recalibrate};
 use crate::window::{Fit, Share, Standing, Window};
 
 /// How many of the newest batches are tried as "the newest".
@@ -250,11 +251,8 @@ impl Trying<'_> {
         let train = &self.spec.train;
         let members = train.members.min(TRIAL_MEMBERS);
         let spec = Arc::new(self.spec.with_train(Train { kinds: vec![train.kinds[0]], members, ..train.clone() }));
-        let rows = teaching(&rows);
-        let encoder = Encoder::fit(&spec, &rows)?;
-        let rows = Rows::of_batch(&spec, &encoder, &rows)?;
-        let bag = Bag { spec: &spec, encoder: &encoder, rows: &rows, over_budget: self.over_budget };
-        let light = Light { weights: fit_bag(bag, self.keeper)?.weights, encoder };
+        let (encoder, fitted) = fit_batch(&spec, &rows, members, self.over_budget, self.keeper)?;
+        let light = Light { encoder, weights: fitted.weights };
         match &fit.recalibrated {
             Some(batch) if self.window.batches.iter().any(|of_window| of_window.id == *batch) => {
                 Ok(Some(self.recalibrated(&light, batch)?))
@@ -352,10 +350,8 @@ fn gain(a: &Judged, b: &Judged) -> Option<(f64, f64)> {
 
 /// The mean of the paired difference `a - b` and its standard error; none of a single row.
 fn difference(a: &[f64], b: &[f64]) -> Option<(f64, f64)> {
-    let n = a.len() as f64;
-    let mean = a.iter().zip(b).map(|(a, b)| a - b).sum::<f64>() / n;
-    let squares: f64 = a.iter().zip(b).map(|(a, b)| (a - b - mean).powi(2)).sum();
-    (a.len() > 1).then(|| (mean, (squares / (n - 1.0) / n).sqrt()))
+    let Estimate { mean, standard_error, .. } = Estimate::of(a.iter().zip(b).map(|(a, b)| a - b).collect());
+    standard_error.map(|standard_error| (mean, standard_error))
 }
 
 fn reason(metric: Metric, standing: &Judged, candidates: &[Candidate], winner: Remedy, n_rows: usize) -> String {

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use spec::{Categories, Cell, Column, ColumnData, Kind, MISSING_CODE, Value};
 
 use super::{Error, Rows};
-use crate::files::format_of;
+use crate::files::{self, format_of};
 use crate::new::kind_of;
 
 /// What two files have in common.
@@ -33,16 +33,13 @@ pub(super) struct Both {
 /// Reads both files, each a path and its bytes. The kinds are those that `ebb new` guesses from the reference; a cell of the
 /// current file that is none of its column's kind counts as missing there.
 pub(super) fn align(reference: (&Path, &[u8]), current: (&Path, &[u8])) -> Result<Aligned, Error> {
-    let rows_of = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Rows { path, source }
-    };
-    let before = Table::read(reference.1, format_of(reference.0, reference.1)).map_err(rows_of(reference.0))?;
+    let before =
+        Table::read(reference.1, format_of(reference.0, reference.1)).map_err(files::Error::rows(reference.0))?;
     let kinds: IndexMap<&str, Result<Kind, String>> =
         before.columns.iter().map(|column| (column.name.as_str(), kind_of(column))).collect();
     let is_text = |name: &str| matches!(kinds.get(name), Some(Ok(Kind::Category)));
-    let now =
-        Table::read_with_text(current.1, format_of(current.0, current.1), &is_text).map_err(rows_of(current.0))?;
+    let now = Table::read_with_text(current.1, format_of(current.0, current.1), &is_text)
+        .map_err(files::Error::rows(current.0))?;
 
     let mut aligned = Aligned {
         rows: Rows { reference: before.n_rows, current: now.n_rows },

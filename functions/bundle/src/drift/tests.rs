@@ -145,11 +145,11 @@ fn what_cannot_be_compared_is_an_error_never_drift() {
     let good = csv(30, 0.0, &COLOURS);
     assert!(matches!(judge(&files.args("a\n1.5\n2\n", "b\n1\n")), Err(Error::NothingToCompare(_))));
     assert!(matches!(judge(&files.args(&good, "id,size,colour,paid,day\n")), Err(Error::Comparison(_))));
-    assert!(matches!(judge(&files.args(&good, "a;b\n1;2\n")), Err(Error::Rows { .. })));
+    assert!(matches!(judge(&files.args(&good, "a;b\n1;2\n")), Err(Error::File(crate::files::Error::Rows { .. }))));
     let mut args = files.args(&good, &good);
     args.columns = vec![column_effect("nothing=0.2").unwrap()];
     assert!(matches!(judge(&args), Err(Error::Comparison(_))));
     args.current = files.folder.path().join("absent.csv");
-    assert!(matches!(judge(&args), Err(Error::Read { .. })));
+    assert!(matches!(judge(&args), Err(Error::File(crate::files::Error::Read { .. }))));
     assert!(preset("lax").is_err() && column_effect("size").is_err() && column_effect("size=much").is_err());
 }

@@ -9,14 +9,14 @@ use model::{Architecture, Predictions, Predictor, Weights, pool};
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
 use serde::Serialize;
-use spec::{MemberKind, Spec, Task};
+use spec::{Batch, MemberKind, Spec, Task};
 
 use super::blend::{by_log_loss, by_squared_error};
 use super::member::{self, FittedMember, Progress, Setup};
 use super::random::{Stream, stream};
 use super::readout::{class, readout};
 use super::rows::Rows;
-use super::weights::without_class_weights;
+use super::weights::{teaching, without_class_weights};
 use super::{Error, Loss, Plan, Recipe, stack};
 
 /// Parts into which the rows fall; each member holds out one.
@@ -59,11 +59,14 @@ pub trait Keeper: Sync {
     fn hear(&self, member: usize, members: usize, progress: Progress) -> ControlFlow<()>;
 }
 
-/// Keeps nothing and never ends a fit.
+/// Keeps nothing; a fit goes on for as long as the function says so.
 #[derive(Clone, Copy, Debug)]
-pub struct NoKeeper;
+pub struct KeepNothing<F>(pub F);
 
-impl Keeper for NoKeeper {
+/// Keeps nothing and never ends a fit.
+pub const KEEP_NOTHING: KeepNothing<fn() -> ControlFlow<()>> = KeepNothing(|| ControlFlow::Continue(()));
+
+impl<F: Fn() -> ControlFlow<()> + Sync> Keeper for KeepNothing<F> {
     fn find(&self, _: usize) -> Result<Option<FittedMember>, Error> {
         Ok(None)
     }
@@ -73,7 +76,7 @@ impl Keeper for NoKeeper {
     }
 
     fn hear(&self, _: usize, _: usize, _: Progress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
+        (self.0)()
     }
 }
 
@@ -118,28 +121,35 @@ struct HeldOut {
     predictions: Predictions,
 }
 
-/// Fits all members, those that the keeper has as they are, the others side by side on the cores there are; then the
-/// readout on the rows that they have held out: how much each kind counts, and calibration or intervals.
+/// Fits an encoder on the rows that teach, and a bag on what it encodes: [`fit_bag`].
+///
+/// # Errors
+/// Any of [`Error`].
+pub fn fit_batch(
+    spec: &Arc<Spec>,
+    batch: &Batch,
+    n_members: usize,
+    over_budget: &(dyn Fn() -> bool + Sync),
+    keeper: &dyn Keeper,
+) -> Result<(Encoder, Fitted), Error> {
+    let batch = teaching(batch);
+    let encoder = Encoder::fit(spec, &batch)?;
+    let rows = Rows::of_batch(spec, &encoder, &batch)?;
+    let fitted = fit_bag(&Bag { spec, encoder: &encoder, rows: &rows, over_budget }, n_members, keeper)?;
+    Ok((encoder, fitted))
+}
+
+/// Fits so many members of each kind, those that the keeper has as they are, the others side by side on the cores there
+/// are; then the readout on the rows that they have held out: how much each kind counts, and calibration or intervals. The
+/// spec's own number is a whole bag; one of each kind is what a trial of a search measures, at a fraction of the cost. The
+/// kinds that may serve are those of the whole bag.
 ///
 /// The parts are drawn once from the seed, so that the same rows, spec and seed give the same bytes in any order and at any
 /// number of threads.
 ///
 /// # Errors
 /// Any of [`Error`].
-pub fn fit_bag(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
-    fit_members_of(&bag, bag.spec.train.members, keeper)
-}
-
-/// Fits one member of each kind: what a trial of a search measures, at a fraction of the cost of a bag. The kinds that may
-/// serve are those of the whole bag.
-///
-/// # Errors
-/// Any of [`Error`].
-pub fn fit_trial(bag: Bag<'_>, keeper: &dyn Keeper) -> Result<Fitted, Error> {
-    fit_members_of(&bag, 1, keeper)
-}
-
-fn fit_members_of(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<Fitted, Error> {
+pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<Fitted, Error> {
     let Bag { spec, encoder, rows, .. } = *bag;
     let architecture = Architecture::of_spec(spec, encoder.layout());
     let folds = folds(rows, spec.train.seed);

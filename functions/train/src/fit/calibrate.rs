@@ -24,7 +24,10 @@ pub(crate) fn calibrate(
     let base = positive.map_or(0, |positive| 1 - positive);
     let Stack { slopes, shifts, .. } = stack(&[probabilities], &Rows { truth, weights }, base)?;
     let slope = slopes[0].clamp(SLOPES[0], SLOPES[1]);
-    let shifts = positive.map_or_else(|| shifts.clone(), |positive| vec![shifts[positive]]);
+    let shifts = match positive {
+        Some(positive) => vec![shifts[positive]],
+        None => shifts,
+    };
     Some(Calibration { slope, shifts })
 }
 

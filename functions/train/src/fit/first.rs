@@ -114,8 +114,12 @@ impl FirstLayer {
 
     /// What the weights of an input are multiplied with.
     fn factor(&self, input: usize, scales: &[f32], gates: Option<&[f32]>) -> f32 {
-        let gate = self.inputs.features.as_ref().zip(gates).map_or(1.0, |(of, gates)| SCALE_SPEED * gates[of[input]]);
-        SCALE_SPEED * scales[input] * gate
+        SCALE_SPEED * scales[input] * self.gate(input, gates)
+    }
+
+    /// What the gate of an input's feature lets through; 1 without gates.
+    fn gate(&self, input: usize, gates: Option<&[f32]>) -> f32 {
+        self.inputs.features.as_ref().zip(gates).map_or(1.0, |(of, gates)| SCALE_SPEED * gates[of[input]])
     }
 
     /// One step of the optimizer, against the gradient of the mean loss by the sums of `rows`, shape `[n_rows, width]`, which
@@ -144,9 +148,9 @@ impl FirstLayer {
             let at = input * width..(input + 1) * width;
             let along = dot(gradient, &self.weights.values[at.clone()]);
             let gates = self.gates.as_ref().map(|gates| gates.values.as_slice());
-            let factor = self.factor(input, &self.scales.values, gates);
+            let gate = self.gate(input, gates);
+            let factor = SCALE_SPEED * self.scales.values[input] * gate;
             let feature = self.inputs.features.as_ref().map(|features| features[input]);
-            let gate = feature.zip(gates).map_or(1.0, |(feature, gates)| SCALE_SPEED * gates[feature]);
             of_scales[input] = SCALE_SPEED * gate * along;
             if let (Some(feature), Some(of_gates)) = (feature, &mut of_gates) {
                 of_gates[feature] += SCALE_SPEED * SCALE_SPEED * self.scales.values[input] * along;

@@ -142,8 +142,8 @@ pub fn fit(
                 let (targets, weights) = rows.of(batch, setup.member.log);
                 let folded = first_layer.folded();
                 let mask = masks.next(batch.len() * n_masks(setup.member));
-                let bent = Bent::new(setup.member, &folded.sums(&gathered), width, Some(mask));
-                let values = tensor(bent.values.clone(), batch.len(), &autodiff).require_grad();
+                let mut bent = Bent::new(setup.member, &folded.sums(&gathered), width, Some(mask));
+                let values = tensor(std::mem::take(&mut bent.values), batch.len(), &autodiff).require_grad();
                 let mut dropout = |shape: [usize; 2]| tensor(masks.next(shape[0] * shape[1]), shape[0], &autodiff);
                 let outputs = network.forward(setup.member, values.clone(), Some(&mut dropout));
                 let loss = setup.loss.mean(outputs, &targets, weights.as_deref(), smoothing, &autodiff);

@@ -21,7 +21,7 @@ mod rows;
 mod stack;
 mod weights;
 
-pub use bag::{Bag, Fitted, FittedKind, Keeper, MemberCurve, NoKeeper, fit_bag, fit_trial};
+pub use bag::{Bag, Fitted, FittedKind, KEEP_NOTHING, KeepNothing, Keeper, MemberCurve, fit_bag, fit_batch};
 pub use error::Error;
 pub use loss::Loss;
 pub use member::{FittedMember, Progress, Setup, fit};

@@ -27,8 +27,10 @@ pub fn recalibrate(spec: &Arc<Spec>, encoder: &Encoder, weights: &Weights, rows:
     let weights = weights.clone().with_readout(bare.clone())?;
     let predictor = Predictor::new(Arc::clone(spec), encoder.clone(), &weights)?;
     let rows = teaching(rows);
-    let Rows { targets, weights: of_rows, .. } = Rows::of_batch(spec, encoder, &rows)?;
-    let fitted = readout(spec, encoder.target(), &predictor.predict(&rows), &targets, of_rows.as_deref());
+    let rows = Rows::of_batch(spec, encoder, &rows)?;
+    let all: Vec<usize> = (0..rows.n_rows()).collect();
+    let predictions = predictor.predict_encoded(&rows.part(&all).encoded);
+    let fitted = readout(spec, encoder.target(), &predictions, &rows.targets, rows.weights.as_deref());
     Ok(weights.with_readout(Readout { blend: bare.blend, ..fitted })?)
 }
 
@@ -81,7 +83,7 @@ mod tests {
 
     use super::*;
     use crate::evaluate::fit_predictor;
-    use crate::fit::{Bag, NoKeeper, fit_bag};
+    use crate::fit::{KEEP_NOTHING, fit_batch};
 
     /// Rows of which those with a large `x` are mostly high; of the low ones every `keep`-th is kept.
     fn rows(n_rows: usize, keep: usize) -> Batch {
@@ -105,10 +107,8 @@ mod tests {
                     train: {kinds: [coarse], members: 2, hidden: 8}\nserve: {threshold: f1}\n";
         let spec = Arc::new(Spec::parse(text).unwrap());
         let history = rows(1_500, 1);
-        let encoder = Encoder::fit(&spec, &history).unwrap();
-        let encoded = Rows::of_batch(&spec, &encoder, &history).unwrap();
-        let bag = Bag { spec: &spec, encoder: &encoder, rows: &encoded, over_budget: &|| false };
-        let standing = fit_bag(bag, &NoKeeper).unwrap().weights;
+        let (encoder, fitted) = fit_batch(&spec, &history, 2, &|| false, &KEEP_NOTHING).unwrap();
+        let standing = fitted.weights;
         let shifted = rows(3_000, 6);
         let mended = recalibrate(&spec, &encoder, &standing, &shifted).unwrap();
         assert_eq!(mended.readout().blend, standing.readout().blend);

@@ -137,7 +137,7 @@ mod tests {
     use spec::{BatchBuilder, Kind, Value};
 
     use super::*;
-    use crate::fit::{Bag, NoKeeper, fit_bag};
+    use crate::fit::{Bag, KEEP_NOTHING, fit_bag};
 
     #[test]
     fn rows_encoded_when_read_teach_the_same() {
@@ -156,7 +156,7 @@ mod tests {
         assert!(matches!(kept.inputs, Source::Encoded(_)) && matches!(streamed.inputs, Source::Stream { .. }));
         let fitted = |rows: &Rows<'_>| {
             let bag = Bag { spec: &spec, encoder: &encoder, rows, over_budget: &|| false };
-            fit_bag(bag, &NoKeeper).unwrap().weights.to_bytes().unwrap()
+            fit_bag(&bag, 2, &KEEP_NOTHING).unwrap().weights.to_bytes().unwrap()
         };
         assert_eq!(fitted(&kept), fitted(&streamed));
     }

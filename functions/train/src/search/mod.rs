@@ -22,7 +22,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use features::Encoder;
 use model::Predictor;
 use rand::seq::index;
 use serde::{Deserialize, Serialize};
@@ -30,7 +29,7 @@ use spec::{Batch, Metric, Spec};
 
 use crate::Error;
 use crate::evaluate::Estimate;
-use crate::fit::{self, Bag, FittedMember, Keeper, Progress, Rows, Stream, fit_trial, stream, teaching};
+use crate::fit::{KeepNothing, Stream, fit_batch, stream, teaching};
 use crate::folds::Fold;
 
 pub use settings::Settings;
@@ -308,10 +307,9 @@ impl<'a> Run<'a> {
     fn fit(&self, trial: usize, fold: usize) -> Result<Predictor, Error> {
         let spec = Arc::new(self.spec.with_train(self.trials[trial].settings.over(&self.spec.train)));
         let rows = self.rows.select(&self.folds[fold].train);
-        let encoder = Encoder::fit(&spec, &rows)?;
-        let encoded = Rows::of_batch(&spec, &encoder, &rows)?;
-        let bag = Bag { spec: &spec, encoder: &encoder, rows: &encoded, over_budget: &|| false };
-        let fitted = fit_trial(bag, &Attempt { keeper: self.keeper, trial, fold })?;
+        // Nothing of the fit is kept but what it is measured at.
+        let keeper = KeepNothing(|| self.keeper.hear(trial, fold));
+        let (encoder, fitted) = fit_batch(&spec, &rows, 1, &|| false, &keeper)?;
         Ok(Predictor::new(spec, encoder, &fitted.weights)?)
     }
 
@@ -337,26 +335,5 @@ impl<'a> Run<'a> {
             chosen,
             difference,
         }
-    }
-}
-
-/// One fit of a trial: nothing of it is kept but what it is measured at.
-struct Attempt<'a> {
-    keeper: &'a dyn TrialKeeper,
-    trial: usize,
-    fold: usize,
-}
-
-impl Keeper for Attempt<'_> {
-    fn find(&self, _: usize) -> Result<Option<FittedMember>, fit::Error> {
-        Ok(None)
-    }
-
-    fn keep(&self, _: usize, _: &FittedMember) -> Result<(), fit::Error> {
-        Ok(())
-    }
-
-    fn hear(&self, _: usize, _: usize, _: Progress) -> ControlFlow<()> {
-        self.keeper.hear(self.trial, self.fold)
     }
 }
