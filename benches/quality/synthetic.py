@@ -58,3 +58,9 @@ def write_folds(path: Path, n_rows: int, n_folds: int) -> None:
     """Writes a fold file: the rows dealt to folds in turn."""
     rows = np.arange(n_rows)
     pd.DataFrame({"row": rows, "fold": rows % n_folds}).to_csv(path, index=False)
+
+
+def write_split(path: Path, n_rows: int, every: int) -> None:
+    """Writes a fold file of two folds: every so many-th row, and the others."""
+    rows = np.arange(n_rows)
+    pd.DataFrame({"row": rows, "fold": (rows % every == 0).astype(int)}).to_csv(path, index=False)

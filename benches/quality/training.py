@@ -1,14 +1,15 @@
 """What training costs: rows a second beside PyTorch, and peak memory by the number of rows.
 
 `speed` fits the same network in Ebb and in PyTorch (torch_bag.py), each in a process of its own, with one thread and
-with two, over rows of synthetic.py. A row counts each time that an optimizer step of a member sees it. `memory` runs a
-command over more and more rows and tells its peak resident memory. `generate` writes such rows alone.
+with two, over rows of synthetic.py. A row counts each time that an optimizer step of a member sees it. `memory` fits
+on 99 % of more and more rows (and on the other 1 %) and tells peak resident memory. `generate` writes such rows alone.
 
-Ebb's command is yours to name, with {ebb}, {spec}, {data}, {folds}, {rows}, {epochs} and {threads} in it; the spec is
-the one that `ebb new` writes. Where it prints a JSON object, or one as its last line, `seconds`, `cpu_seconds` and
-`rows_seen` are read from it and are those of the fit alone. What it does not tell is that of the whole process, and
-`rows_seen` is --passes times the rows. Threads reach Ebb as RAYON_NUM_THREADS, by {threads}, and by the processors that
-it may run on.
+Ebb's command may be another one than `ebb evaluate`, with {ebb}, {spec}, {data}, {folds}, {rows}, {epochs} and {threads}
+in it; the spec is the one that `ebb new` writes, with --train, which for `speed` asks for the network of torch_bag.py.
+Where it prints a JSON object, or one as its last line, `seconds`, `cpu_seconds` and `rows_seen` are read from it. What it
+does not tell is that of the whole process, and `rows_seen` is --passes times the rows. Threads reach Ebb as
+RAYON_NUM_THREADS, by {threads}, and by the processors that it may run on. `seconds` of `ebb evaluate` have encoding,
+the readout and the answers to the test rows in them, those of torch_bag.py have not.
 
 Times on a machine that does other work say little; with more threads than idle processors, PyTorch's wait for each
 other.
@@ -30,7 +31,9 @@ import synthetic
 from process import Failed, Run, run
 
 MEMBERS, FOLDS = 5, 5
-MEMORY = "{ebb} evaluate {spec} --data {data} --folds {folds} --json"
+EVALUATE = "{ebb} evaluate {spec} --data {data} --folds {folds} --json"
+# The network and the steps of torch_bag.py.
+PEER = "{{kinds: [coarse], members: 5, hidden: 192, batch_rows: 256, epochs: {epochs}}}"
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,10 @@ class Cost:
 class Files:
     """Rows, folds and specs in a folder; what is there is used again."""
 
-    def __init__(self, folder: Path, ebb: str | None, suffix: str, seed: int, timeout_s: float) -> None:
-        self.folder, self.ebb, self.suffix, self.seed, self.timeout_s = folder, ebb, suffix, seed, timeout_s
+    def __init__(self, folder: Path, args: argparse.Namespace) -> None:
+        self.folder, self.ebb, self.suffix, self.seed = folder, args.ebb, args.format, args.seed
+        self.train, self.timeout_s = args.train.format(epochs=args.epochs), args.timeout_s
+        self.whole = args.kind == "memory"
 
     def rows(self, n_rows: int) -> Path:
         path = self.folder / f"rows-{n_rows}-{self.seed}.{self.suffix}"
@@ -67,8 +72,11 @@ class Files:
         if "{spec}" in template:
             values["spec"] = str(self.spec(n_rows))
         if "{folds}" in template:
-            folds = self.folder / f"folds-{n_rows}.csv"
-            if not folds.exists():
+            folds = self.folder / f"{'split' if self.whole else 'folds'}-{n_rows}.csv"
+            if not folds.exists() and self.whole:
+                # A fit on nearly all rows, and a small one.
+                synthetic.write_split(folds, n_rows, 100)
+            elif not folds.exists():
                 synthetic.write_folds(folds, n_rows, FOLDS)
             values["folds"] = str(folds)
         return [word.format(**values) for word in shlex.split(template)]
@@ -78,6 +86,8 @@ class Files:
         if not spec.exists():
             new = [self.ebb or "ebb", "new", str(self.rows(n_rows)), "--target", synthetic.TARGET, "--name", "rows"]
             run([*new, "--out", str(spec)], self.timeout_s)
+            if self.train:
+                spec.write_text(f"{spec.read_text()}\ntrain: {self.train}\n")
         return spec
 
 
@@ -129,12 +139,12 @@ def shown(results: list[Cost]) -> str:
 def speed(args: argparse.Namespace, files: Files) -> list[Cost]:
     """Both sides, for each number of rows and threads."""
     results = []
-    # Each member learns from what it does not hold out, a fifth.
-    passes = args.passes or 0.8 * MEMBERS * args.epochs
+    # Each of the folds is fitted on the others, and each member learns from what it does not hold out, a fifth.
+    passes = args.passes or FOLDS * 0.8 * 0.8 * MEMBERS * args.epochs
     for n_rows in args.rows:
         for threads in args.threads:
             sides = {}
-            if args.command:
+            if args.ebb:
                 sides["ebb"] = files.command(args.command, n_rows, args.epochs, threads)
             for form in args.torch:
                 script = [args.torch_python, str(Path(__file__).with_name("torch_bag.py"))]
@@ -184,12 +194,11 @@ def arguments() -> argparse.Namespace:
         sub.add_argument(
             "--timeout-s", type=float, default=7200, metavar="SECONDS", help="of one run (default: %(default)g)"
         )
-        default = MEMORY if kind == "memory" else None
-        sub.add_argument(
-            "--command", default=default, help="Ebb's command" + (" (default: %(default)s)" if default else "")
-        )
+        sub.add_argument("--command", default=EVALUATE, help="Ebb's command (default: %(default)s)")
+        train = PEER if kind == "speed" else ""
+        sub.add_argument("--train", default=train, help="settings of the fit, in YAML (default: '%(default)s')")
         if kind == "speed":
-            passes = "how often optimizer steps see a row, where Ebb does not tell (default: 0.8 x 5 members x epochs)"
+            passes = "how often optimizer steps see a row, where Ebb does not tell (default: 16 x epochs)"
             sub.add_argument("--passes", type=float, metavar="N", help=passes)
             sub.add_argument("--threads", type=numbers, default=[1, 2], metavar="N,..", help="default: 1,2")
             forms = "how the peer trains its members; empty for no peer (default: stacked,loop)"
@@ -213,7 +222,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="ebb-training-") as folder:
             if args.dir:
                 args.dir.mkdir(parents=True, exist_ok=True)
-            files = Files(args.dir or Path(folder), args.ebb, args.format, args.seed, args.timeout_s)
+            files = Files(args.dir or Path(folder), args)
             results = speed(args, files) if args.kind == "speed" else memory(args, files)
     except (Failed, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
