@@ -20,7 +20,7 @@ use spec::Spec;
 use crate::files::{self, format_of};
 pub(crate) use column::kind_of;
 use column::{Guess, Profile};
-use yaml::{commented, counted, scalar, shortened};
+use yaml::{commented, counted, percent, scalar, shortened};
 
 /// Arguments of `ebb new`.
 #[derive(Clone, Debug, clap::Args)]
@@ -161,6 +161,7 @@ fn task_name(spec: &Spec) -> &'static str {
 /// - Task: two values are binary; text, booleans or up to 20 whole numbers with ten rows each are classes; else regression.
 /// - Range of a number: the observed one, widened by half its width on both sides but never across zero, then rounded
 ///   outward to a step of the power of ten at or below its width.
+/// - `serve.threshold: f1` where one of several classes has less than half of an even share of the rows.
 /// - `allowed` only for up to 12 levels that all have 1 % of the rows and at least ten.
 /// - Proposed for `drop`: constants; identifiers, which are text with fewer than five rows a level and whole numbers that
 ///   never repeat; numbers that only count on with the time; leaks, which alone predict the target of unseen rows with an AUC or R² above 0.99.
@@ -311,9 +312,19 @@ impl Draft {
                 lines.push(format!("  {}: {}", scalar(name), scalar(reason)));
             }
         }
+        if let Some((class, count, of)) = goal.rare_class() {
+            lines.push(String::new());
+            lines.push("serve:".to_owned());
+            let comment = format!(
+                "`{}` has {} of the rows: the most likely class would miss most of them",
+                shortened(class),
+                percent(count, of)
+            );
+            lines.push(commented("  threshold: f1", &comment));
+        }
         lines.push(String::new());
         lines.push(
-            "# split, drift, train, promote and serve keep their defaults; `source` says where batches come from."
+            "# split, drift, train, promote and serve keep their other defaults; `source` says where batches come from."
                 .to_owned(),
         );
         lines.join("\n") + "\n"

@@ -171,7 +171,7 @@ fn losses(spec: &Spec, metric: Metric, predictions: &Predictions, target: &Colum
     let expected = match predictions {
         Predictions::Numbers(_) => vec![0.0; actual.len()],
         Predictions::Probabilities(probabilities) => {
-            probabilities.rows().into_iter().map(|row| -row.iter().map(|p| p * p.ln()).sum::<f64>()).collect()
+            probabilities.values.rows().into_iter().map(|row| -row.iter().map(|p| p * p.ln()).sum::<f64>()).collect()
         }
     };
     Some(Losses { actual, expected })
@@ -251,7 +251,7 @@ fn joined<'a>(
     }
     let probabilities = Array2::from_shape_vec((codes.len(), classes.len()), probabilities).ok()?;
     let target = ColumnData::Categories(Categories { levels: classes.clone(), codes });
-    (!target.is_empty()).then_some((Predictions::Probabilities(probabilities), target))
+    (!target.is_empty()).then_some((Predictions::Probabilities(probabilities.into()), target))
 }
 
 #[cfg(test)]

@@ -151,7 +151,7 @@ fn prediction(spec: &Spec, space: Space, predictions: &Predictions, class: usize
     match predictions {
         Predictions::Numbers(numbers) => numbers[0],
         Predictions::Probabilities(rows) => {
-            let probability = rows[[0, class]];
+            let probability = rows.values[[0, class]];
             match (space, spec.task) {
                 (Space::Logit, Task::Binary) => (probability / (1.0 - probability)).ln(),
                 (Space::Logit, _) => probability.ln(),

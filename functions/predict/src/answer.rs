@@ -100,12 +100,8 @@ impl<'a> Answer<'a> {
                 numbers.map(|(row, number)| of_number(spec, *number, interval(row), at)).collect()
             }
             Predictions::Probabilities(rows) => {
-                let classes = served.predictor().classes(predictions);
-                rows.rows()
-                    .into_iter()
-                    .zip(classes)
-                    .map(|(row, class)| of_class(spec, row.to_vec(), class, at))
-                    .collect()
+                let classes = rows.values.rows().into_iter().zip(&rows.called);
+                classes.map(|(row, class)| of_class(spec, row.to_vec(), *class, at)).collect()
             }
         };
         Self { model: served.model(), version: served.version().as_str(), predictions }

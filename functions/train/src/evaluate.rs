@@ -122,7 +122,7 @@ mod tests {
 
     fn probabilities(spec: &Arc<Spec>, rows: &Batch) -> Vec<f64> {
         match fit_predictor(spec, rows).unwrap().predict(rows) {
-            Predictions::Probabilities(probabilities) => probabilities.column(1).to_vec(),
+            Predictions::Probabilities(probabilities) => probabilities.values.column(1).to_vec(),
             Predictions::Numbers(numbers) => numbers,
         }
     }

@@ -43,11 +43,10 @@ fn keys(predictor: &Predictor, predictions: &Predictions) -> Vec<(usize, f64)> {
     match predictions {
         Predictions::Numbers(numbers) => numbers.iter().map(|number| (0, *number)).collect(),
         Predictions::Probabilities(rows) if predictor.spec().task == Task::Binary => {
-            rows.column(predictor.spec().positive_index()).iter().map(|probability| (0, *probability)).collect()
+            rows.values.column(predictor.spec().positive_index()).iter().map(|probability| (0, *probability)).collect()
         }
         Predictions::Probabilities(rows) => {
-            let classes = predictions.classes();
-            classes.into_iter().enumerate().map(|(row, class)| (class, rows[[row, class]])).collect()
+            rows.most_likely().enumerate().map(|(row, class)| (class, rows.values[[row, class]])).collect()
         }
     }
 }

@@ -209,9 +209,9 @@ impl Predictor {
         let mut answers = match predictions {
             Predictions::Numbers(numbers) => ArrayView1::from(numbers).insert_axis(ndarray::Axis(1)).to_owned(),
             Predictions::Probabilities(rows) if task == Task::Binary => {
-                rows.column(self.spec().positive_index()).insert_axis(ndarray::Axis(1)).to_owned()
+                rows.values.column(self.spec().positive_index()).insert_axis(ndarray::Axis(1)).to_owned()
             }
-            Predictions::Probabilities(rows) => rows.clone(),
+            Predictions::Probabilities(rows) => rows.values.clone(),
         };
         for mut row in answers.rows_mut() {
             let mut answer = row.to_vec();

@@ -24,8 +24,8 @@ pub fn calibration_bin(probability: f64) -> usize {
 /// | `pr_auc` | average precision: `Σ (Rₙ - Rₙ₋₁) Pₙ` over falling scores, precision `P` and recall `R` | 0 to 1 | no row is positive |
 /// | `brier` | binary: `mean (p₊ - y)²`; several classes: `mean Σₖ (pₖ - yₖ)²`, `y` 1 or 0 | 0 to 1; 0 to 2 | |
 /// | `ece` | `Σ_bins abs(Σ (c - h)) / n`, see below | 0 to 1 | |
-/// | `accuracy` | share of rows whose most likely class is the true one | 0 to 1 | |
-/// | `f1` | `2 TP / (2 TP + FP + FN)` of the positive class, where most likely | 0 to 1 | nothing is or is called positive |
+/// | `accuracy` | share of rows that are called their true class | 0 to 1 | |
+/// | `f1` | `2 TP / (2 TP + FP + FN)` of the positive class, as called | 0 to 1 | nothing is or is called positive |
 /// | `macro_f1` | unweighted mean of each class's F1 | 0 to 1 | |
 /// | `rmse` | `sqrt(mean (ŷ-y)²)`, in target units | 0 and up | |
 /// | `mae` | `mean abs(ŷ-y)`, in target units | 0 and up | |
@@ -65,7 +65,7 @@ pub fn calibration_bin(probability: f64) -> usize {
 /// columns: {age: {kind: number}}
 /// ")?;
 /// let p = array![0.1, 0.4, 0.35, 0.8, 0.4, 0.7];
-/// let predictions = Predictions::Probabilities(ndarray::stack![ndarray::Axis(1), 1.0 - &p, p]);
+/// let predictions = Predictions::Probabilities(ndarray::stack![ndarray::Axis(1), 1.0 - &p, p].into());
 /// let target = Categories { levels: vec!["no".into(), "yes".into()], codes: vec![0, 0, 1, 1, 1, 0] };
 /// let metrics = evaluate(&spec, &predictions, &ColumnData::Categories(target));
 /// for (metric, expected) in [
@@ -128,14 +128,16 @@ enum Rows {
     },
     Classes {
         truth: Vec<usize>,
-        /// The most likely class.
+        /// The class that the row is called.
         predicted: Vec<usize>,
+        /// The most likely class.
+        likeliest: Vec<usize>,
         /// Probability of the true class.
         of_truth: Vec<f64>,
         /// Probability of the positive class.
         of_positive: Vec<f64>,
         /// Probability of the most likely class.
-        of_predicted: Vec<f64>,
+        of_likeliest: Vec<f64>,
         /// Squared error of the probabilities: of the positive class, or summed over several classes.
         squared: Vec<f64>,
         n_classes: usize,
@@ -155,23 +157,23 @@ impl Rows {
             }
             (Predictions::Probabilities(probabilities), ColumnData::Categories(target)) => {
                 let classes = &spec.target.classes;
-                if probabilities.ncols() != classes.len() {
+                if probabilities.values.ncols() != classes.len() {
                     return None;
                 }
                 let class_of: Vec<Option<usize>> =
                     target.levels.iter().map(|level| classes.iter().position(|class| class == level)).collect();
                 let (mut truth, mut predicted, mut of_truth, mut of_positive) = (vec![], vec![], vec![], vec![]);
-                let (mut of_predicted, mut squared) = (vec![], vec![]);
+                let (mut likeliest, mut of_likeliest, mut squared) = (vec![], vec![], vec![]);
                 let positive = spec.positive_index();
-                for ((row, class), code) in
-                    probabilities.rows().into_iter().zip(predictions.classes()).zip(&target.codes)
-                {
+                let rows = probabilities.values.rows().into_iter().zip(&probabilities.called);
+                for (((row, class), most_likely), code) in rows.zip(probabilities.most_likely()).zip(&target.codes) {
                     let Some(Some(true_class)) = class_of.get(*code as usize) else { continue };
                     truth.push(*true_class);
-                    predicted.push(class);
+                    predicted.push(*class);
+                    likeliest.push(most_likely);
                     of_truth.push(row[*true_class]);
                     of_positive.push(row[positive]);
-                    of_predicted.push(row[class]);
+                    of_likeliest.push(row[most_likely]);
                     let error = |class: usize| (row[class] - f64::from(u8::from(class == *true_class))).powi(2);
                     squared.push(match spec.task {
                         Task::Binary => error(positive),
@@ -182,9 +184,10 @@ impl Rows {
                 (!truth.is_empty()).then_some(Rows::Classes {
                     truth,
                     predicted,
+                    likeliest,
                     of_truth,
                     of_positive,
-                    of_predicted,
+                    of_likeliest,
                     squared,
                     n_classes,
                     positive,
@@ -210,10 +213,10 @@ impl Rows {
             (Rows::Classes { truth, of_positive, positive, task: Task::Binary, .. }, Metric::Ece) => {
                 Some(calibration_error(of_positive, &are_of(*positive, truth)))
             }
-            (Rows::Classes { truth, predicted, of_predicted, .. }, Metric::Ece) => {
+            (Rows::Classes { truth, likeliest, of_likeliest, .. }, Metric::Ece) => {
                 let right: Vec<bool> =
-                    truth.iter().zip(predicted).map(|(truth, predicted)| truth == predicted).collect();
-                Some(calibration_error(of_predicted, &right))
+                    truth.iter().zip(likeliest).map(|(truth, likeliest)| truth == likeliest).collect();
+                Some(calibration_error(of_likeliest, &right))
             }
             (Rows::Classes { truth, predicted, positive, .. }, Metric::F1) => f1(truth, predicted, *positive),
             (Rows::Classes { truth, predicted, n_classes, .. }, Metric::MacroF1) => {
@@ -349,15 +352,18 @@ mod tests {
     #[test]
     fn several_classes() {
         let spec = spec("multiclass", "{column: y, classes: [a, b, c]}");
-        let predictions = Predictions::Probabilities(array![
-            [0.7, 0.2, 0.1],
-            [0.2, 0.5, 0.3],
-            [0.1, 0.3, 0.6],
-            [0.5, 0.2, 0.3],
-            [0.3, 0.3, 0.4],
-            [0.6, 0.3, 0.1],
-            [0.2, 0.2, 0.6]
-        ]);
+        let predictions = Predictions::Probabilities(
+            array![
+                [0.7, 0.2, 0.1],
+                [0.2, 0.5, 0.3],
+                [0.1, 0.3, 0.6],
+                [0.5, 0.2, 0.3],
+                [0.3, 0.3, 0.4],
+                [0.6, 0.3, 0.1],
+                [0.2, 0.2, 0.6]
+            ]
+            .into(),
+        );
         // The batch has its own order of levels.
         let target = classes(&["c", "a", "b"], vec![1, 2, 0, 0, 2, 1, 0]);
         check(
@@ -395,7 +401,7 @@ mod tests {
             evaluate(&regression, &Predictions::Numbers(vec![1.0, 2.0]), &ColumnData::Numbers(vec![0.0, 0.0]));
         assert_eq!(metrics.keys().copied().collect::<Vec<_>>(), [Metric::Rmse, Metric::Mae]);
         let binary = spec("binary", "{column: y, classes: [a, b]}");
-        let certain = Predictions::Probabilities(array![[0.9, 0.1], [0.8, 0.2]]);
+        let certain = Predictions::Probabilities(array![[0.9, 0.1], [0.8, 0.2]].into());
         let metrics = evaluate(&binary, &certain, &classes(&["a"], vec![0, 0]));
         let defined = [Metric::LogLoss, Metric::Brier, Metric::Ece, Metric::Accuracy];
         assert_eq!(metrics.keys().copied().collect::<Vec<_>>(), defined);
@@ -407,7 +413,7 @@ mod tests {
     #[test]
     fn means_of_row_losses_are_the_metrics() {
         let spec = spec("binary", "{column: y, classes: [a, b]}");
-        let predictions = Predictions::Probabilities(array![[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]);
+        let predictions = Predictions::Probabilities(array![[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]].into());
         let target = classes(&["a", "b"], vec![0, 1, 1]);
         let metrics = evaluate(&spec, &predictions, &target);
         for metric in [Metric::LogLoss, Metric::Brier, Metric::Accuracy] {

@@ -96,19 +96,6 @@ impl Predictor {
         }
     }
 
-    /// The class that each row is called, as an index into the spec's classes: the most likely one or, where a binary
-    /// version has a threshold, the positive one from there on. Empty for numbers.
-    pub fn classes(&self, predictions: &Predictions) -> Vec<usize> {
-        match (predictions, self.readout.threshold) {
-            (Predictions::Probabilities(probabilities), Some(threshold)) => {
-                let positive = self.spec.positive_index();
-                let of_positive = probabilities.column(positive).into_iter();
-                of_positive.map(|p| if *p >= threshold { positive } else { 1 - positive }).collect()
-            }
-            _ => predictions.classes(),
-        }
-    }
-
     pub(crate) fn response(&self) -> &Response {
         &self.response
     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Decision, Error};
 
 /// What stands between the members' mean and the answer. It is fitted after the members, on rows that they did not learn
 /// from, and can be fitted anew on other rows without touching the network.
@@ -19,6 +19,9 @@ pub struct Readout {
     /// Of a binary task: the probability of the positive class from which a row is called positive. None: 0.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// Of several classes: which of them a row is called. None: the most likely one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
 }
 
 /// One slope and a shift per output on the logarithm of the mean probabilities.
@@ -99,6 +102,9 @@ impl Readout {
         }
         if self.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
             return fail("its threshold is not a probability");
+        }
+        if self.decision.as_ref().is_some_and(|decision| n_outputs < 2 || !decision.fits(n_outputs)) {
+            return fail("its decision does not have one finite weight, above 0, per class");
         }
         Ok(())
     }

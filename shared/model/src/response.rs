@@ -1,8 +1,8 @@
 use features::TargetCode;
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, Axis};
 use spec::{Space, Task};
 
-use crate::{Architecture, Calibration, Error, Interval, Readout};
+use crate::{Architecture, Calibration, Decision, Error, Interval, Readout};
 
 /// What each probability is lifted by, so that all lie strictly between 0 and 1: `p -> (1 - K e) p + e` for `K` classes.
 ///
@@ -14,9 +14,32 @@ pub const PROBABILITY_FLOOR: f64 = 1e-9;
 pub enum Predictions {
     /// Of a regression: one finite number per row, in target units.
     Numbers(Vec<f64>),
-    /// Of a classification, also a binary one: shape `[n_rows, n_classes]`, classes in the spec's order, each strictly
-    /// between 0 and 1, each row summing to 1.
-    Probabilities(Array2<f64>),
+    /// Of a classification, also a binary one.
+    Probabilities(Probabilities),
+}
+
+/// What a classifier answers for some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probabilities {
+    /// Shape `[n_rows, n_classes]`, classes in the spec's order, each strictly between 0 and 1, each row summing to 1.
+    pub values: Array2<f64>,
+    /// The class that each row is called. Shape `[n_rows]`, indices into the classes.
+    pub called: Vec<usize>,
+}
+
+/// Each row is called its most likely class, the first of equals.
+impl From<Array2<f64>> for Probabilities {
+    fn from(values: Array2<f64>) -> Self {
+        let called = values.rows().into_iter().map(|row| most_likely(&row)).collect();
+        Self { values, called }
+    }
+}
+
+impl Probabilities {
+    /// The most likely class of each row, the first of equals, whatever it is called.
+    pub fn most_likely(&self) -> impl Iterator<Item = usize> {
+        self.values.rows().into_iter().map(|row| most_likely(&row))
+    }
 }
 
 impl Predictions {
@@ -24,22 +47,23 @@ impl Predictions {
     pub fn n_rows(&self) -> usize {
         match self {
             Predictions::Numbers(numbers) => numbers.len(),
-            Predictions::Probabilities(probabilities) => probabilities.nrows(),
+            Predictions::Probabilities(probabilities) => probabilities.called.len(),
         }
     }
 
-    /// The most likely class of each row, the first of equals; empty for numbers.
-    pub fn classes(&self) -> Vec<usize> {
+    /// The predictions of the rows at `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Self {
         match self {
-            Predictions::Numbers(_) => Vec::new(),
-            Predictions::Probabilities(probabilities) => {
-                probabilities.rows().into_iter().map(|row| most_likely(&row)).collect()
-            }
+            Predictions::Numbers(numbers) => Predictions::Numbers(rows.iter().map(|row| numbers[*row]).collect()),
+            Predictions::Probabilities(Probabilities { values, called }) => Predictions::Probabilities(Probabilities {
+                values: values.select(Axis(0), rows),
+                called: rows.iter().map(|row| called[*row]).collect(),
+            }),
         }
     }
 }
 
-fn most_likely(probabilities: &ArrayView1<'_, f64>) -> usize {
+pub(crate) fn most_likely(probabilities: &ArrayView1<'_, f64>) -> usize {
     let mut best = 0;
     for (class, probability) in probabilities.iter().enumerate() {
         if *probability > probabilities[best] {
@@ -64,6 +88,32 @@ pub(crate) struct Response {
     /// Per member, how much it counts and whether it learnt the target's logarithm.
     members: Vec<(f64, bool)>,
     calibration: Option<Calibration>,
+    calls: Calls,
+}
+
+/// How a row comes by the class that it is called.
+#[derive(Clone, Debug)]
+enum Calls {
+    /// The most likely one.
+    MostLikely,
+    /// The positive one of two from this probability on.
+    Positive { from: f64, positive: usize },
+    /// As was decided for several classes.
+    Decided(Decision),
+}
+
+impl Calls {
+    fn of(&self, probabilities: Array2<f64>) -> Probabilities {
+        let called = match self {
+            Calls::MostLikely => return probabilities.into(),
+            Calls::Positive { from, positive } => {
+                let of_positive = probabilities.column(*positive);
+                of_positive.iter().map(|p| if p >= from { *positive } else { 1 - positive }).collect()
+            }
+            Calls::Decided(decision) => decision.call(&probabilities),
+        };
+        Probabilities { values: probabilities, called }
+    }
 }
 
 impl Response {
@@ -73,7 +123,12 @@ impl Response {
         let shares = (0..).map(|member| readout.blend.as_ref().map_or(even, |blend| blend[member]));
         let members = shares.zip(&architecture.members).map(|(share, member)| (share, member.log)).collect();
         let calibration = readout.calibration.clone();
-        Self { target: target.clone(), task, n_outputs, members, calibration }
+        let calls = match (readout.threshold, &readout.decision, target) {
+            (Some(from), _, TargetCode::Classes { positive, .. }) => Calls::Positive { from, positive: *positive },
+            (_, Some(decision), _) => Calls::Decided(decision.clone()),
+            _ => Calls::MostLikely,
+        };
+        Self { target: target.clone(), task, n_outputs, members, calibration, calls }
     }
 
     /// All rows' predictions from outputs of shape `[members, n_rows, n_outputs]`.
@@ -102,7 +157,7 @@ impl Response {
                 classes.iter_mut().zip(&answer).for_each(|(class, probability)| *class = *probability);
             }
         }
-        Predictions::Probabilities(probabilities)
+        Predictions::Probabilities(self.calls.of(probabilities))
     }
 
     /// One row's answer from outputs of shape `[members, n_rows, n_outputs]`: the positive class's probability, each
@@ -240,19 +295,19 @@ pub fn pool(answers: &[(&Predictions, f64)]) -> Predictions {
             Predictions::Numbers(mean)
         }
         Predictions::Probabilities(first) => {
-            let mut pooled = Array2::zeros(first.dim());
+            let mut pooled = Array2::zeros(first.values.dim());
             for (answer, share) in answers {
                 let Predictions::Probabilities(rows) = answer else {
                     panic!("probabilities are pooled with their like")
                 };
-                pooled.zip_mut_with(rows, |sum: &mut f64, p| *sum += share * p.ln());
+                pooled.zip_mut_with(&rows.values, |sum: &mut f64, p| *sum += share * p.ln());
             }
             for mut row in pooled.rows_mut() {
                 let mut logits = row.to_vec();
                 softmax(&mut logits);
-                row.iter_mut().zip(logits).for_each(|(out, p)| *out = lift(p, first.ncols()));
+                row.iter_mut().zip(logits).for_each(|(out, p)| *out = lift(p, first.values.ncols()));
             }
-            Predictions::Probabilities(pooled)
+            Predictions::Probabilities(pooled.into())
         }
     }
 }

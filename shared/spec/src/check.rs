@@ -450,8 +450,14 @@ impl<'a> Check<'a> {
         if !serve.bands.is_empty() && open != Some(serve.bands.len() - 1) {
             self.error("/serve/bands", "the last band, and only it, is open above", "Leave out its `below`");
         }
-        if task != Task::Binary && serve.threshold != Threshold::default() {
-            self.error("/serve/threshold", "only a binary task has a threshold", "Remove it");
+        match (task, serve.threshold) {
+            (Task::Binary, _) => {}
+            (_, threshold) if threshold.is_default() => {}
+            (Task::Multiclass, Threshold::Best(_)) => {}
+            (Task::Multiclass, _) => {
+                self.error("/serve/threshold", "several classes have no single threshold", "Write f1, or remove it");
+            }
+            (Task::Regression, _) => self.error("/serve/threshold", "a number has no threshold", "Remove it"),
         }
         match serve.threshold {
             Threshold::At(at) if !(at > 0.0 && at < 1.0) => {

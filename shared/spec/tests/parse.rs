@@ -101,7 +101,15 @@ fn a_threshold_is_a_number_a_score_or_costs() {
     "
     );
     let regression = CAR_VISION.replace("serve: {", "serve: {threshold: f1, ");
-    assert!(errors(&regression).contains("only a binary task has a threshold. Remove it"), "{}", errors(&regression));
+    assert!(errors(&regression).contains("a number has no threshold. Remove it"), "{}", errors(&regression));
+    let several = |threshold: &str| {
+        format!(
+            "name: c\ntask: multiclass\ntarget: {{column: y, classes: [a, b, c]}}\ncolumns: {{x: {{kind: number}}}}\nserve: \
+             {{threshold: {threshold}}}\n"
+        )
+    };
+    assert!(errors(&several("0.3")).contains("several classes have no single threshold. Write f1, or remove it"));
+    assert!(Spec::parse(&several("f1")).is_ok());
 }
 
 const CHURN: &str = "

@@ -13,6 +13,8 @@ const MIN_ROWS_PER_CLASS: usize = 10;
 const MAX_TEXT_CLASSES: usize = 100;
 /// Skewness beyond which a positive target is looked at by its logarithm; 1 is usually called high.
 const MAX_SKEWNESS: f64 = 1.0;
+/// A class with less than this part of an even share of the rows is rare.
+const RARE: f64 = 0.5;
 
 /// The task, the target's declaration, and the target of each row for finding leaks.
 #[derive(Debug)]
@@ -40,6 +42,17 @@ impl Goal {
             GoalKind::Classes { .. } => "multiclass",
             GoalKind::Number { .. } => "regression",
         }
+    }
+
+    /// The rarest of several classes, its rows and all rows, where it has less than half of an even share.
+    pub(super) fn rare_class(&self) -> Option<(&str, usize, usize)> {
+        let GoalKind::Classes { classes, of_row, .. } = &self.kind else { return None };
+        let mut counts = vec![0; classes.len()];
+        of_row.iter().flatten().for_each(|class| counts[*class] += 1);
+        let n_rows = counts.iter().sum::<usize>();
+        let (class, count) = counts.into_iter().enumerate().min_by_key(|(_, count)| *count)?;
+        let is_rare = classes.len() > 2 && (count as f64) < RARE * n_rows as f64 / classes.len() as f64;
+        is_rare.then(|| (classes[class].as_str(), count, n_rows))
     }
 
     /// What stands behind the target's name.

@@ -103,6 +103,17 @@ fn tasks_follow_from_the_target() {
 }
 
 #[test]
+fn a_rare_class_of_several_is_to_be_found() {
+    let spec = |rare: usize| {
+        let class = |row: usize| if noise(row, 2, 100) < rare { "rare" } else { ["a", "b"][noise(row, 3, 2)] };
+        spec_of(&csv("x,y", 900, |row| format!("{},{}", noise(row, 1, 9_000), class(row))), "y")
+    };
+    let found = spec(8);
+    assert!(found.contains("serve:\n  threshold: f1 # `rare` has "), "{found}");
+    assert!(!spec(30).contains("threshold"));
+}
+
+#[test]
 fn leaks_and_identifiers_are_proposed_for_drop_with_the_reason() {
     let text = csv("paid,cost,noisy,account,y", 600, |row| {
         let y = noise(row, 1, 10_000);

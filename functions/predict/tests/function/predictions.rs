@@ -32,9 +32,9 @@ async fn answers_what_the_version_says(text: &str, n_rows: usize) {
                 assert!(answered.get("probability").is_none() && answered.get("probabilities").is_none());
             }
             Predictions::Probabilities(probabilities) => {
-                assert_eq!(answered["prediction"], spec.target.classes[predictions.classes()[row]]);
+                assert_eq!(answered["prediction"], spec.target.classes[probabilities.called[row]]);
                 if spec.task == spec::Task::Binary {
-                    let probability = probabilities[[row, 1]];
+                    let probability = probabilities.values[[row, 1]];
                     assert_eq!(answered["probability"].as_f64(), Some(probability));
                     assert_eq!(answered["band"], if probability < 0.3 { "low" } else { "high" });
                 } else {
@@ -44,7 +44,7 @@ async fn answers_what_the_version_says(text: &str, n_rows: usize) {
                         of_class
                             .values()
                             .map(|value| value.as_f64().unwrap())
-                            .eq(probabilities.row(row).iter().copied())
+                            .eq(probabilities.values.row(row).iter().copied())
                     );
                     assert!(answered.get("band").is_none());
                 }

@@ -135,7 +135,7 @@ fn r2(
 /// The rows of a classification that have a truth.
 struct Classified {
     truth: Vec<usize>,
-    /// The most likely class, by model.
+    /// The class that each row is called, by model.
     predicted: [Vec<usize>; 2],
     /// Probability of the positive class, by model.
     scores: [Vec<f64>; 2],
@@ -156,10 +156,9 @@ impl Classified {
             truth.enumerate().filter_map(|(row, class)| Some((row, class?))).unzip();
         let positive = spec.positive_index();
         let score = |of: &dyn Fn(usize) -> f64| rows.iter().map(|row| of(*row)).collect::<Vec<f64>>();
-        let (classes_a, classes_b) = (champion.classes(), challenger.classes());
         Some(Self {
-            predicted: [&classes_a, &classes_b].map(|classes| rows.iter().map(|row| classes[*row]).collect()),
-            scores: [score(&|row| a[[row, positive]]), score(&|row| b[[row, positive]])],
+            predicted: [&a.called, &b.called].map(|called| rows.iter().map(|row| called[*row]).collect()),
+            scores: [score(&|row| a.values[[row, positive]]), score(&|row| b.values[[row, positive]])],
             truth,
         })
     }

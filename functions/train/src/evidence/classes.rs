@@ -1,7 +1,6 @@
 //! What a classifier's probabilities are worth, and whom it takes for whom.
 
-use model::{CALIBRATION_BINS, Predictions, calibration_bin};
-use ndarray::Array2;
+use model::{CALIBRATION_BINS, Probabilities, calibration_bin};
 use serde::{Deserialize, Serialize};
 use spec::{ColumnData, Spec, Task};
 
@@ -32,8 +31,7 @@ pub struct CalibrationBin {
 /// How many rows of each class were called what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confusion {
-    /// Of a binary task: the probability of the positive class from which on a row is called positive. Several classes: none,
-    /// since the most likely one is the answer.
+    /// Of a binary task: the probability of the positive class from which on a row is called positive. None of several classes.
     pub threshold: Option<f64>,
     /// The classes in the spec's order.
     pub classes: Vec<String>,
@@ -66,18 +64,10 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// The rows, called by the threshold where there are two classes, and by the most likely class where there are more.
-    pub(super) fn new(spec: &Spec, probabilities: &Array2<f64>, target: &ColumnData, threshold: f64) -> Self {
+    pub(super) fn new(spec: &Spec, probabilities: &Probabilities, target: &ColumnData) -> Self {
         let (places, truths): (Vec<usize>, Vec<usize>) =
             classes(spec, target).into_iter().enumerate().filter_map(|(row, class)| Some((row, class?))).unzip();
-        let positive = spec.positive_index();
-        let most_likely = Predictions::Probabilities(probabilities.clone()).classes();
-        let called = places.iter().map(|row| match spec.task {
-            Task::Binary if probabilities[[*row, positive]] >= threshold => positive,
-            Task::Binary => 1 - positive,
-            _ => most_likely[*row],
-        });
-        Self { called: called.collect(), places, truths }
+        Self { called: places.iter().map(|row| probabilities.called[*row]).collect(), places, truths }
     }
 }
 
@@ -89,26 +79,27 @@ pub(super) fn classes(spec: &Spec, target: &ColumnData) -> Vec<Option<usize>> {
     target.codes.iter().map(|code| class_of.get(*code as usize).copied().flatten()).collect()
 }
 
-/// The evidence of a classification.
+/// The evidence of a classification; `threshold` is what rows of a binary task were called by.
 ///
 /// # Shapes
-/// `probabilities`: `[n_rows, n_classes]`, of the rows of `target`.
+/// `probabilities` are of the rows of `target`.
 ///
 /// # Source
 /// The curve: A. Niculescu-Mizil and R. Caruana, "Predicting good probabilities with supervised learning", ICML (2005); of the
 /// most likely class: C. Guo et al., "On calibration of modern neural networks", ICML (2017).
 pub(super) fn classification(
     spec: &Spec,
-    probabilities: &Array2<f64>,
+    probabilities: &Probabilities,
     target: &ColumnData,
     threshold: f64,
 ) -> Classification {
-    let rows = Rows::new(spec, probabilities, target, threshold);
+    let rows = Rows::new(spec, probabilities, target);
+    let likeliest: Vec<usize> = probabilities.most_likely().collect();
     let positive = spec.positive_index();
     let mut bins = [(0_usize, 0.0, 0_usize); CALIBRATION_BINS];
-    for ((row, truth), called) in rows.places.iter().zip(&rows.truths).zip(&rows.called) {
-        let class = if spec.task == Task::Binary { positive } else { *called };
-        let probability = probabilities[[*row, class]];
+    for (row, truth) in rows.places.iter().zip(&rows.truths) {
+        let class = if spec.task == Task::Binary { positive } else { likeliest[*row] };
+        let probability = probabilities.values[[*row, class]];
         let (n_rows, sum, n_true) = &mut bins[calibration_bin(probability)];
         *n_rows += 1;
         *sum += probability;
@@ -163,6 +154,7 @@ mod tests {
         let truth = target(&["no", "yes"], &[0, 1, 1, 0, 1, spec::MISSING_CODE]);
         let p = array![0.05, 0.35, 0.32, 0.38, 0.95, 0.5];
         let probabilities = ndarray::stack![ndarray::Axis(1), p, 1.0 - &p];
+        let probabilities = Probabilities { called: vec![1, 0, 1, 0, 0, 0], values: probabilities };
         let evidence = classification(&spec, &probabilities, &truth, 0.35);
         let confusion = &evidence.confusion;
         assert_eq!(
@@ -183,13 +175,19 @@ mod tests {
     }
 
     #[test]
-    fn several_classes_are_told_by_the_likeliest() {
+    fn several_classes_are_counted_as_called_and_judged_by_the_likeliest() {
         let spec = spec("task: multiclass\ntarget: {column: y, classes: [a, b, c]}");
-        let probabilities = array![[0.7, 0.2, 0.1], [0.2, 0.75, 0.05], [0.3, 0.3, 0.4]];
+        let values = array![[0.7, 0.2, 0.1], [0.2, 0.75, 0.05], [0.3, 0.3, 0.4]];
+        let probabilities = Probabilities { values, called: vec![0, 1, 1] };
         let evidence = classification(&spec, &probabilities, &target(&["a", "b", "c"], &[0, 2, 2]), 0.9);
-        assert_eq!(evidence.confusion.counts, [[1, 0, 0], [0, 0, 0], [0, 1, 1]]);
+        assert_eq!(evidence.confusion.counts, [[1, 0, 0], [0, 0, 0], [0, 2, 0]]);
         assert_eq!((evidence.confusion.threshold, evidence.confusion.recall(1)), (None, None));
         assert_eq!(evidence.calibration[7].rows, 2);
         assert_eq!(evidence.calibration[7].observed_share, Some(0.5));
+        assert_eq!(
+            evidence.calibration[4].observed_share,
+            Some(1.0),
+            "0.4 for the true class, whatever the row is called"
+        );
     }
 }

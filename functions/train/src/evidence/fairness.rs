@@ -161,14 +161,8 @@ impl fmt::Display for Criterion {
 ///
 /// # Shapes
 /// `predictions` and `target` are of the rows of `holdout`.
-pub(super) fn fairness(
-    spec: &Spec,
-    predictions: &Predictions,
-    holdout: &Batch,
-    target: &ColumnData,
-    threshold: f64,
-) -> Vec<Fairness> {
-    let outcomes = Outcome::of(spec, predictions, target, threshold);
+pub(super) fn fairness(spec: &Spec, predictions: &Predictions, holdout: &Batch, target: &ColumnData) -> Vec<Fairness> {
+    let outcomes = Outcome::of(spec, predictions, target);
     let columns = spec.columns.iter().zip(holdout.columns());
     let sensitive = columns.filter(|((_, column), _)| column.sensitive && column.kind != Kind::Time);
     sensitive
@@ -200,11 +194,11 @@ enum Outcome {
 
 impl Outcome {
     /// Per row; none where the row has no truth.
-    fn of(spec: &Spec, predictions: &Predictions, target: &ColumnData, threshold: f64) -> Vec<Option<Outcome>> {
+    fn of(spec: &Spec, predictions: &Predictions, target: &ColumnData) -> Vec<Option<Outcome>> {
         let mut outcomes = vec![None; target.len()];
         match (predictions, target) {
             (Predictions::Probabilities(probabilities), target) => {
-                let rows = Rows::new(spec, probabilities, target, threshold);
+                let rows = Rows::new(spec, probabilities, target);
                 let positive = spec.positive_index();
                 for ((row, truth), called) in rows.places.iter().zip(&rows.truths).zip(&rows.called) {
                     outcomes[*row] = Some(Outcome::Class {

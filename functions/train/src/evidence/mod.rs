@@ -156,7 +156,7 @@ impl Evidence {
         let predictions = predictor.predict(holdout);
         evidence.metrics = scores::estimates(spec, &predictions, target, seed);
         evidence.groups = scores::by_group(spec, &predictions, holdout, target);
-        evidence.fairness = fairness::fairness(spec, &predictions, holdout, target, facts.threshold);
+        evidence.fairness = fairness::fairness(spec, &predictions, holdout, target);
         match (&predictions, target) {
             (Predictions::Probabilities(probabilities), target) => {
                 let classification = classes::classification(spec, probabilities, target, facts.threshold);

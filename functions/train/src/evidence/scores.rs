@@ -2,7 +2,6 @@
 
 use indexmap::IndexMap;
 use model::{Predictions, evaluate};
-use ndarray::Axis;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -70,7 +69,7 @@ pub(super) fn estimates(
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..if n_rows > 1 { RESAMPLES } else { 0 } {
         let drawn: Vec<usize> = (0..n_drawn).map(|_| rng.random_range(0..n_rows)).collect();
-        for (metric, value) in evaluate(spec, &select(predictions, &drawn), &target.select(&drawn)) {
+        for (metric, value) in evaluate(spec, &predictions.select(&drawn), &target.select(&drawn)) {
             if let Some(values) = resampled.get_mut(&metric) {
                 values.push(value);
             }
@@ -101,20 +100,12 @@ pub(super) fn by_group(
             .into_iter()
             .map(|group| GroupMetrics {
                 rows: group.rows.len(),
-                metrics: evaluate(spec, &select(predictions, &group.rows), &target.select(&group.rows)),
+                metrics: evaluate(spec, &predictions.select(&group.rows), &target.select(&group.rows)),
                 group: group.name,
             })
             .collect(),
     });
     grouped.filter(|column| !column.groups.is_empty()).collect()
-}
-
-/// The predictions of the rows at `rows`, in that order.
-pub(super) fn select(predictions: &Predictions, rows: &[usize]) -> Predictions {
-    match predictions {
-        Predictions::Numbers(numbers) => Predictions::Numbers(rows.iter().map(|row| numbers[*row]).collect()),
-        Predictions::Probabilities(probabilities) => Predictions::Probabilities(probabilities.select(Axis(0), rows)),
-    }
 }
 
 #[cfg(test)]

@@ -288,7 +288,7 @@ fn held_out(bag: &Bag<'_>, folds: &[Vec<usize>], members: &[FittedMember]) -> Re
         let answers = match predictor.predict_encoded(&bag.rows.select(rows)) {
             Predictions::Numbers(numbers) => numbers.into_iter().map(|number| vec![number]).collect(),
             Predictions::Probabilities(probabilities) => {
-                probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>()
+                probabilities.values.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>()
             }
         };
         for (row, answer) in rows.iter().zip(answers) {
@@ -303,7 +303,8 @@ fn held_out(bag: &Bag<'_>, folds: &[Vec<usize>], members: &[FittedMember]) -> Re
         Task::Regression => Predictions::Numbers(means),
         Task::Binary | Task::Multiclass => {
             let shape = (rows.len(), bag.spec.target.classes.len());
-            Predictions::Probabilities(Array2::from_shape_vec(shape, means).expect("each row has its classes"))
+            let means = Array2::from_shape_vec(shape, means).expect("each row has its classes");
+            Predictions::Probabilities(means.into())
         }
     };
     Ok(HeldOut { rows, predictions })
@@ -323,7 +324,7 @@ fn shares(bag: &Bag<'_>, answers: &[HeldOut], costs: &[usize]) -> Vec<f64> {
                     *out = code.standardise(*number, code.is_log()) - f64::from(bag.rows.targets[*row]);
                 }
             }
-            Predictions::Probabilities(of_kind) => probabilities.push(of_kind),
+            Predictions::Probabilities(of_kind) => probabilities.push(&of_kind.values),
         }
     }
     let truth = match bag.spec.task {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use features::{Encoder, TargetCode};
-use model::{Predictions, Predictor, Readout, Weights, threshold};
-use spec::{Batch, Spec, Task};
+use model::{Decision, Predictions, Predictor, Readout, Weights, threshold};
+use spec::{Batch, Spec, Task, Threshold, ThresholdScore};
 
 use super::calibrate::{calibrate, intervals};
 use super::{Error, Rows, teaching};
@@ -48,16 +48,25 @@ pub(super) fn readout(
             Readout { interval: intervals(&answers, targets, spec.serve.interval), ..Readout::default() }
         }
         Predictions::Probabilities(probabilities) => {
+            let probabilities = &probabilities.values;
             let positive = (spec.task == Task::Binary).then(|| spec.positive_index());
             let truth: Vec<usize> = targets.iter().map(|target| class(*target, code)).collect();
             let calibration = calibrate(probabilities, &truth, weights, positive);
-            let threshold = positive.filter(|_| !spec.serve.threshold.is_default()).map(|of_class| {
-                let truths: Vec<bool> = truth.iter().map(|class| *class == of_class).collect();
-                let served = calibration.as_ref().map(|calibration| calibration.calibrate(probabilities, positive));
-                let served = served.as_ref().unwrap_or(probabilities).column(of_class).to_vec();
-                threshold(spec.serve.threshold, &served, &truths)
-            });
-            Readout { calibration, threshold, ..Readout::default() }
+            let served = calibration.as_ref().map(|calibration| calibration.calibrate(probabilities, positive));
+            let served = served.as_ref().unwrap_or(probabilities);
+            let readout = match (positive, spec.serve.threshold) {
+                (_, choice) if choice.is_default() => Readout::default(),
+                (Some(of_class), choice) => {
+                    let truths: Vec<bool> = truth.iter().map(|class| *class == of_class).collect();
+                    let threshold = threshold(choice, &served.column(of_class).to_vec(), &truths);
+                    Readout { threshold: Some(threshold), ..Readout::default() }
+                }
+                (None, Threshold::Best(ThresholdScore::F1)) => {
+                    Readout { decision: Decision::of_macro_f1(served), ..Readout::default() }
+                }
+                (None, Threshold::At(_) | Threshold::Costs { .. }) => Readout::default(),
+            };
+            Readout { calibration, ..readout }
         }
     }
 }
@@ -99,6 +108,34 @@ mod tests {
             }
         }
         builder.finish()
+    }
+
+    #[test]
+    fn rare_ones_of_several_classes_are_called_where_that_makes_macro_f1_better() {
+        let spec = |threshold: &str| {
+            let text = "name: m\ntask: multiclass\ntarget: {column: y, classes: [common, other, rare]}\ncolumns: {x: {kind: \
+                        number}}\ntrain: {kinds: [coarse], members: 2, hidden: 8}\nserve: {threshold: ";
+            Arc::new(Spec::parse(&format!("{text}{threshold}}}\n")).unwrap())
+        };
+        let mut builder = BatchBuilder::new([Kind::Number], Some(Kind::Category), false);
+        for row in 0..3_000_usize {
+            let x = (row * 37 % 101) as f64 / 100.0;
+            let draw = (row * 7_919 % 1_009) as f64 / 1_009.0;
+            // The rare class is likelier the larger `x` is, and never the likeliest.
+            let class = if draw < 0.4 * x { "rare" } else { ["common", "other"][usize::from(draw > 0.9)] };
+            builder.push(&[Value::Number(x)], &Value::Level(class.to_owned()), f64::NAN);
+        }
+        let rows = builder.finish();
+        let metrics = |spec: &Arc<Spec>| {
+            let predictor = fit_predictor(spec, &rows).unwrap();
+            (predictor.readout().decision.clone(), evaluate(spec, &predictor.predict(&rows), rows.target().unwrap()))
+        };
+        let (none, plain) = metrics(&spec("0.5"));
+        let (decision, best) = metrics(&spec("f1"));
+        let weights = decision.unwrap().weights;
+        assert!(none.is_none() && weights[2] > weights[0], "{weights:?}");
+        assert!(best[&Metric::MacroF1] > plain[&Metric::MacroF1] + 0.05, "{plain:?} {best:?}");
+        assert_eq!(best[&Metric::LogLoss], plain[&Metric::LogLoss]);
     }
 
     #[test]

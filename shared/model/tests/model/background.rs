@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 fn mean(predictions: &Predictions) -> f64 {
     match predictions {
         Predictions::Numbers(numbers) => numbers.iter().sum::<f64>() / numbers.len() as f64,
-        Predictions::Probabilities(rows) => rows.column(0).mean().unwrap(),
+        Predictions::Probabilities(rows) => rows.values.column(0).mean().unwrap(),
     }
 }
 

@@ -23,7 +23,7 @@ fn answers(predictor: &Predictor, batch: &Batch, space: Space) -> Vec<Vec<f64>> 
                 (_, Space::Logit) => row.iter().map(|p| p.ln()).collect(),
                 _ => row.to_vec(),
             };
-            probabilities.rows().into_iter().map(answer).collect()
+            probabilities.values.rows().into_iter().map(answer).collect()
         }
     }
 }

@@ -84,7 +84,7 @@ fn the_pass_is_the_definition() {
 fn numbers(predictions: &Predictions) -> Vec<f64> {
     match predictions {
         Predictions::Numbers(numbers) => numbers.clone(),
-        Predictions::Probabilities(probabilities) => probabilities.iter().copied().collect(),
+        Predictions::Probabilities(probabilities) => probabilities.values.iter().copied().collect(),
     }
 }
 
@@ -125,6 +125,7 @@ fn probabilities_lie_strictly_inside_and_sum_to_one() {
         let Predictions::Probabilities(probabilities) = predictor.predict(&rows(predictor.spec(), 200, 5)) else {
             panic!("a classification answers probabilities")
         };
+        let probabilities = probabilities.values;
         assert_eq!(probabilities.dim(), (200, predictor.spec().target.classes.len()));
         assert!(probabilities.iter().all(|p| *p > 0.0 && *p < 1.0));
         assert!(probabilities.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-12));

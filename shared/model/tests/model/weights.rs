@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::{TARGETS, parts, random_weights};
-use model::{Architecture, Body, Calibration, Error, Interval, Member, Predictor, Readout, Weights};
+use model::{Architecture, Body, Calibration, Decision, Error, Interval, Member, Predictor, Readout, Weights};
 
 type Tensors = BTreeMap<String, Vec<f32>>;
 
@@ -134,6 +134,7 @@ fn a_readout_is_kept_and_must_fit() {
         interval: Some(Interval { level: 0.9, cuts: vec![0.0], below: vec![1.0, 2.0], above: vec![1.0, 3.0] }),
         threshold: Some(0.3),
         blend: Some(vec![0.25, 0.75]),
+        decision: None,
     };
     let kept = weights.clone().with_readout(readout.clone()).unwrap();
     let read = Weights::from_bytes(&kept.to_bytes().unwrap()).unwrap();
@@ -154,6 +155,7 @@ fn a_readout_is_kept_and_must_fit() {
         (Readout { blend: Some(vec![1.0]), ..Readout::default() }, "one share per member"),
         (Readout { blend: Some(vec![0.7, 0.7]), ..Readout::default() }, "the sum 1"),
         (Readout { threshold: Some(1.5), ..Readout::default() }, "not a probability"),
+        (Readout { decision: Some(Decision { weights: vec![1.0] }), ..Readout::default() }, "one finite weight"),
     ] {
         let error = weights.clone().with_readout(broken).unwrap_err().to_string();
         assert!(error.contains(expected), "{error} should say {expected}");

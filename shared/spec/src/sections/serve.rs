@@ -14,7 +14,8 @@ pub struct Serve {
     /// Share of rows whose number a regression's prediction interval should hold, between 0 and 1.
     #[serde(default = "default_interval")]
     pub interval: f64,
-    /// From which probability of the positive class on a row is called positive; of a binary task. Default: 0.5.
+    /// Which class a row is called. Of a binary task: from which probability of the positive class on it is called positive;
+    /// default 0.5. Of several classes: the most likely one, or `f1` for what makes macro F1 best.
     #[serde(default, skip_serializing_if = "Threshold::is_default")]
     pub threshold: Threshold,
     /// How explanations are computed.
@@ -55,7 +56,7 @@ pub struct Band {
 pub enum Threshold {
     /// This probability, between 0 and 1, both excluded.
     At(f64),
-    /// The probability at which a score is largest.
+    /// The probability at which a score is largest; of several classes, the weights of their probabilities.
     Best(ThresholdScore),
     /// The probability at which wrong answers cost least.
     Costs {
@@ -81,7 +82,7 @@ impl Threshold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ThresholdScore {
-    /// Harmonic mean of precision and recall of the positive class.
+    /// Harmonic mean of precision and recall: of the positive class, or the mean over several classes.
     F1,
 }
 

@@ -48,7 +48,7 @@ fn classes(n_rows: usize, n_classes: usize, number: u64) -> (Predictions, Predic
             let sum = row.sum();
             row /= sum;
         }
-        Predictions::Probabilities(probabilities)
+        Predictions::Probabilities(probabilities.into())
     };
     let (champion, challenger) = (answer(0.3), answer(0.7));
     let levels = (0..n_classes).map(|class| format!("c{class}")).collect();
@@ -111,14 +111,11 @@ fn counts_weigh_rows_as_if_they_were_there_so_often() {
     let (champion, challenger, target) = classes(40, 2, 4);
     let counts: Vec<u32> = (0..40).map(|row| row % 4).collect();
     let drawn: Vec<usize> = (0..40).flat_map(|row| vec![row; counts[row] as usize]).collect();
-    let pick = |predictions: &Predictions| match predictions {
-        Predictions::Probabilities(p) => Predictions::Probabilities(p.select(ndarray::Axis(0), &drawn)),
-        Predictions::Numbers(_) => unreachable!("these are classes"),
-    };
     for metric in comparing(&spec) {
         let (statistic, _) =
             statistic::of(&spec, metric, &champion, &challenger, &target, |n_rows| deal(n_rows, seed(0))).unwrap();
-        let of = |predictions: &Predictions| evaluate(&spec, &pick(predictions), &target.select(&drawn))[&metric];
+        let of =
+            |predictions: &Predictions| evaluate(&spec, &predictions.select(&drawn), &target.select(&drawn))[&metric];
         let sign = if metric.higher_is_better() { 1.0 } else { -1.0 };
         let expected = sign * (of(&challenger) - of(&champion));
         assert!((statistic.improvement(&counts).unwrap() - expected).abs() < 1e-12, "{metric}");

@@ -45,7 +45,7 @@ pub(super) fn probabilities(spec: &Spec, classification: &Classification) -> Sec
     let called: Vec<&str> = heads.iter().map(String::as_str).chain(["precision", "recall"]).collect();
     let caption = match confusion.threshold {
         Some(threshold) => format!("Confusion at a threshold of {}", text::number(threshold)),
-        None => "Confusion of the most likely class".to_owned(),
+        None => "Confusion of the class that each row is called".to_owned(),
     };
     let mut matrix = Table::new(caption, &["true class"], &called);
     for (class, (name, counts)) in confusion.classes.iter().zip(&confusion.counts).enumerate() {

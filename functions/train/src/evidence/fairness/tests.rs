@@ -1,3 +1,4 @@
+use model::Probabilities;
 use ndarray::Array2;
 use spec::Categories;
 
@@ -32,7 +33,9 @@ fn rates_and_gaps_by_hand() {
     let probabilities = Array2::from_shape_fn((80, 2), |(row, class)| [1.0 - scores[row], scores[row]][class]);
     let target = ColumnData::Categories(Categories { levels: vec!["no".into(), "yes".into()], codes: truth });
     let holdout = Batch::new(vec![sides(80), ColumnData::Numbers(vec![0.0; 80])], Some(target.clone()), None, 80);
-    let fairness = fairness(&spec, &Predictions::Probabilities(probabilities), &holdout, &target, 0.3);
+    let called = scores.iter().map(|score| usize::from(*score >= 0.3)).collect();
+    let predictions = Predictions::Probabilities(Probabilities { values: probabilities, called });
+    let fairness = fairness(&spec, &predictions, &holdout, &target);
     let [side] = fairness.as_slice() else { panic!("one column is sensitive: {fairness:?}") };
     let measures: Vec<Vec<f64>> = side.groups.iter().map(|group| group.measures.values().copied().collect()).collect();
     // Called positive 21 and 9 of 40; found 16 of 20 and 6 of 10; alarms 5 of 20 and 3 of 30; right 31 and 33 of 40.
@@ -58,7 +61,7 @@ fn numbers_are_compared_by_their_errors() {
     let codes = (0..90).map(|row| row / 40).collect();
     let cells = ColumnData::Categories(Categories { levels, codes });
     let holdout = Batch::new(vec![cells, ColumnData::Numbers(vec![0.0; 90])], Some(target.clone()), None, 90);
-    let fairness = fairness(&spec, &Predictions::Numbers(predictions), &holdout, &target, 0.5);
+    let fairness = fairness(&spec, &Predictions::Numbers(predictions), &holdout, &target);
     assert_eq!(fairness[0].left_out_rows, 10, "ten rows are too few to speak of");
     let gaps: Vec<_> = fairness[0].gaps.iter().map(|gap| (gap.criterion, gap.difference, &*gap.highest)).collect();
     assert_eq!(gaps, [(Criterion::EqualBias, 3.0, "a"), (Criterion::EqualError, 1.0, "a")]);
