@@ -136,12 +136,12 @@ impl Case<'_> {
         }
         progress.send(format!("reading batch {}", self.manifest.batch), Some(0.1));
         let against = self.against().await?;
-        let rows = history::rows(self.registry, self.spec, &self.manifest.batch).await?;
+        let rows = Arc::new(history::rows(self.registry, self.spec, &self.manifest.batch).await?);
         let live = match (&against, &self.production) {
             (Against::Reference(_), Some(production)) => {
                 progress.send("measuring the production version on labelled rows", Some(0.2));
                 let settings = settings(self.spec);
-                live::judge(self.registry, production, &self.spec.name, &self.arrived, &settings).await?
+                live::judge(self.registry, production, self.spec, &rows, &self.arrived, &settings).await?
             }
             _ => Live::default(),
         };

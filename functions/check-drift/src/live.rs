@@ -2,9 +2,11 @@
 //! came back by `/feedback`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use drift::{Decay, Losses, Settings};
+use history::Rows;
 use model::{Predictions, from_mean, row_losses};
 use ndarray::Array2;
 use registry::{AliasEntry, Part, Registry};
@@ -14,6 +16,7 @@ use serving::Served;
 use spec::{Batch, Categories, ColumnData, Metric, Spec, Task};
 
 use crate::Error;
+use crate::logged::Line;
 
 /// Most labels of feedback that are looked at, the newest first.
 const MAX_FEEDBACK: usize = 50_000;
@@ -90,17 +93,8 @@ struct Label {
     received_at: DateTime<Utc>,
 }
 
-/// A line of the prediction log.
-#[derive(Deserialize)]
-struct Predicted {
-    id: String,
-    version: String,
-    prediction: Value,
-    probability: Option<f64>,
-    probabilities: Option<HashMap<String, f64>>,
-}
-
 /// Judges the production version on the rows of the last batch that have a label, and on what came back since it was promoted.
+/// `rows` are those of the last batch as `spec` reads them.
 ///
 /// Its expectation comes from the hold-out rows of the batch that it was made for: nothing was fitted on them, and the
 /// version was promoted for what it did there. None of both where there are too few rows.
@@ -110,19 +104,25 @@ struct Predicted {
 pub(crate) async fn judge(
     registry: &Registry,
     production: &AliasEntry,
-    model: &str,
+    spec: &Spec,
+    rows: &Arc<Rows>,
     arrived: &[Arrived],
     settings: &Settings,
 ) -> Result<Live, Error> {
+    let model = &spec.name;
     let Some(Arrived { batch, .. }) = arrived.last() else { return Ok(Live::default()) };
     let served = serving::open(registry, model, &production.version).await?;
     let lineage = registry.part(model, &production.version, Part::Lineage).await?;
     let lineage: Lineage = serde_json::from_slice(&lineage)
         .map_err(|source| Error::Lineage { version: production.version.clone(), source })?;
     let reference = history::rows(registry, served.spec(), &lineage.batch).await?.holdout();
-    let rows = history::rows(registry, served.spec(), batch).await?;
+    // A version answers rows as its own spec reads them, and its own split says which of them it has not learnt from.
+    let rows = if served.spec().hash() == spec.hash() {
+        rows.clone()
+    } else {
+        Arc::new(history::rows(registry, served.spec(), batch).await?)
+    };
     let learnt = lineage.batches.iter().any(|learnt| learnt == batch);
-    let rows = if learnt { rows.holdout() } else { rows.batch };
     let feedback = feedback(registry, production, &served).await?;
     let settings = settings.clone();
     let judging = move || {
@@ -135,7 +135,8 @@ pub(crate) async fn judge(
         let of_feedback =
             feedback.and_then(|(predictions, target)| losses(served.spec(), metric, &predictions, &target));
         let of_feedback = of_feedback.as_ref().and_then(|live| on("feedback", live));
-        on("the batch", &answered(&rows)).into_iter().chain(of_feedback).collect()
+        let of_batch = if learnt { answered(&rows.holdout()) } else { answered(&rows.batch) };
+        on("the batch", &of_batch).into_iter().chain(of_feedback).collect()
     };
     let outgrown = lineage.outgrown(arrived);
     Ok(Live { decays: tokio::task::spawn_blocking(judging).await?, outgrown })
@@ -202,14 +203,14 @@ async fn feedback(
         range = Some(range.map_or((first, last), |(start, end)| (start.min(first), end.max(last))));
     }
     let Some((start, end)) = range else { return Ok(None) };
-    let mut answered: BTreeMap<String, Predicted> = BTreeMap::new();
+    let mut answered: BTreeMap<String, Line> = BTreeMap::new();
     for segment in registry.prediction_segments(model).await? {
         if segment.time_range_ms().is_none_or(|(first, last)| last < start || first > end) {
             continue;
         }
         let text = registry.read_predictions(model, &segment.name).await?;
-        let of_production = |line: &Predicted| line.version == production.version.as_str();
-        let predicted = lines::<Predicted>(&text).filter(|line| of_production(line) && labels.contains_key(&line.id));
+        let of_production = |line: &Line| line.version == production.version.as_str();
+        let predicted = lines::<Line>(&text).filter(|line| of_production(line) && labels.contains_key(&line.id));
         answered.extend(predicted.map(|line| (line.id.clone(), line)));
     }
     let pairs = answered.values().filter_map(|line| Some((line, &labels.get(&line.id)?.label)));
@@ -222,10 +223,7 @@ fn lines<T: for<'de> Deserialize<'de>>(text: &str) -> impl Iterator<Item = T> {
 }
 
 /// Answers and truths side by side, for the functions that compare rows of a batch.
-fn joined<'a>(
-    spec: &Spec,
-    pairs: impl Iterator<Item = (&'a Predicted, &'a Value)>,
-) -> Option<(Predictions, ColumnData)> {
+fn joined<'a>(spec: &Spec, pairs: impl Iterator<Item = (&'a Line, &'a Value)>) -> Option<(Predictions, ColumnData)> {
     if spec.task == Task::Regression {
         let numbers = pairs.filter_map(|(line, label)| Some((line.prediction.as_f64()?, label.as_f64()?)));
         let (answers, truths): (Vec<f64>, Vec<f64>) = numbers.unzip();
@@ -235,15 +233,7 @@ fn joined<'a>(
     let (mut probabilities, mut codes) = (Vec::new(), Vec::new());
     for (line, label) in pairs {
         let code = label.as_str().and_then(|label| classes.iter().position(|class| class == label));
-        let row: Option<Vec<f64>> = match (spec.task, line.probability, &line.probabilities) {
-            (Task::Binary, Some(probability), _) => {
-                let mut row = vec![1.0 - probability; 2];
-                row[spec.positive_index()] = probability;
-                Some(row)
-            }
-            (_, _, Some(by_class)) => classes.iter().map(|class| by_class.get(class).copied()).collect(),
-            _ => None,
-        };
+        let row = line.probabilities(spec.task, classes, spec.positive_index());
         if let (Some(code), Some(row)) = (code, row) {
             probabilities.extend(row);
             codes.push(code as u32);
