@@ -49,7 +49,8 @@ fn value(key: u64) -> f64 {
 fn radix_sorted(mut keys: Vec<u64>, least: u64, largest: u64) -> Vec<u64> {
     let n_bits = u64::BITS - (largest - least).leading_zeros();
     let shift = n_bits.saturating_sub(DIGIT_BITS * DIGITS as u32);
-    let digit = |key: u64, digit: u32| ((key - least) >> (shift + digit * DIGIT_BITS)) as usize & ((1 << DIGIT_BITS) - 1);
+    let digit =
+        |key: u64, digit: u32| ((key - least) >> (shift + digit * DIGIT_BITS)) as usize & ((1 << DIGIT_BITS) - 1);
 
     let mut counts = [[0_usize; 1 << DIGIT_BITS]; DIGITS];
     for &key in &keys {
