@@ -68,8 +68,8 @@ impl Verdict {
     }
 }
 
-/// The page: the verdict and its reasons, warnings that decided nothing, a table of all columns, and the distributions with every statistic, drifted
-/// columns first.
+/// The page: the verdict and its reasons, warnings that decided nothing, a table of all columns, and the distributions with
+/// every statistic, drifted columns first.
 ///
 /// All names and texts are escaped.
 pub fn html(
