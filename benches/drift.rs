@@ -1,4 +1,6 @@
-//! A profile of a reference, and a comparison with a batch, from columns in memory.
+//! A profile of rows, and a comparison of rows with the profile that a version stores, from columns in memory.
+//!
+//! `drift/compare.py` has the same work beside scipy and Evidently.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use drift::{Profile, Settings, Values};
@@ -34,7 +36,7 @@ impl Columns {
 fn compare(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("drift");
     group.sample_size(10);
-    for n_rows in [10_000, 100_000] {
+    for n_rows in [10_000, 100_000, 1_000_000] {
         let (reference, current) = (Columns::new(n_rows, 1), Columns::new(n_rows, 2));
         group.bench_function(format!("profile {n_rows} x 20"), |bencher| {
             bencher.iter(|| Profile::of(reference.values().into_iter(), None));

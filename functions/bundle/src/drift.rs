@@ -9,7 +9,7 @@ use std::{fs, io};
 use ::drift::report::{Meta, Subject, Verdict, html};
 use ::drift::{
     ClassifierTest, ColumnReport, Decision, Preset, Profile, Settings, classifier_test, compare, drift_reasons,
-    duplicate_rows, more_duplicates, quiet_reason,
+    duplicate_rows, more_duplicates, quiet_reason, range_warnings,
 };
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table as Text};
@@ -212,7 +212,8 @@ fn page(args: &Args, answer: &Answer) -> String {
         reference_rows: Some(answer.rows.reference as u64),
         checked_at: None,
     };
-    html(&meta, Verdict::Drifted(answer.drifted), &answer.reasons, &answer.columns)
+    let warnings = range_warnings(&answer.columns);
+    html(&meta, Verdict::Drifted(answer.drifted), &answer.reasons, &warnings, &answer.columns)
 }
 
 fn table(columns: &[ColumnReport]) -> Text {

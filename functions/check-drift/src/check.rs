@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use drift::{Decision, Profile, report as pages};
 use host::Host;
-use registry::{AliasEntry, BatchManifest, BatchState, BatchStatus, Check, Part, Registry, Segment};
+use registry::{AliasEntry, BatchManifest, BatchState, BatchStatus, Check, Part, Registry, Segment, VersionId};
 use serde_json::Value;
 use service::Progress;
 use spec::Spec;
 
-use crate::comparison::{Against, Checked, Circumstances, judge, median, settings};
-use crate::live::{self, Arrived, Live};
+use crate::comparison::{Against, Checked, Circumstances, Evidence, Judged, judge, median, settings};
+use crate::live::{self, Live, OfBatch};
 use crate::logged::Logged;
 use crate::spec_change::spec_changes;
-use crate::{CheckRequest, Error};
+use crate::standing::{Arrived, Standing};
+use crate::{CheckRequest, Error, parts};
 
 /// Name of the report in the batch's folder.
 pub const REPORT_FILE: &str = "drift.html";
@@ -31,7 +32,7 @@ pub(crate) async fn check(
     let spec = host.spec(&request.model).await?;
     let registry = host.registry();
     let states = registry.batches(&spec.name).await?;
-    let (position, state, manifest) = find(&states, request)?;
+    let (position, state, manifest) = find(&states, &request.model, &request.batch)?;
     let production = registry.production(&spec.name).await?;
     let before = states[..position].iter().filter(|state| state.accepted());
     let arrived = before
@@ -48,14 +49,15 @@ pub(crate) async fn check(
         Some(key) => key.to_owned(),
         None => {
             let feedback = registry.feedback_segments(&spec.name).await?;
-            content_key(&spec, &request.batch, production.as_ref(), &circumstances, &feedback)
+            content_key(&spec, request, production.as_ref(), &circumstances, &feedback)
         }
     };
     let checks = registry.checks(&spec.name, &request.batch).await?;
     if let Some(made) = checks.into_iter().find(|check| check.key == key) {
         return Ok(made.report);
     }
-    let case = Case { registry, spec: &spec, manifest, production, circumstances, arrived };
+    let parts = &request.parts;
+    let case = Case { registry, spec: &spec, manifest, parts, production, circumstances, arrived };
     let (checked, page) = case.compare(progress).await?;
     // The page comes first: a check on record always has its report.
     registry.put_batch_file(&spec.name, &request.batch, REPORT_FILE, page).await?;
@@ -76,11 +78,13 @@ pub(crate) async fn report(host: &Host, model: &str, batch: &str) -> Result<Vec<
     }
 }
 
-fn find<'a>(
+/// A batch that was read, among those of its model.
+pub(crate) fn find<'a>(
     states: &'a [BatchState],
-    request: &CheckRequest,
+    model: &str,
+    batch: &str,
 ) -> Result<(usize, &'a BatchState, &'a BatchManifest), Error> {
-    let (model, batch) = (request.model.clone(), request.batch.clone());
+    let (model, batch) = (model.to_owned(), batch.to_owned());
     let Some(position) = states.iter().position(|state| state.landing.batch == batch) else {
         return Err(history::Error::UnknownBatch { model, batch }.into());
     };
@@ -90,15 +94,22 @@ fn find<'a>(
     }
 }
 
+/// The spec that a version was trained with.
+pub(crate) async fn version_spec(registry: &Registry, spec: &Spec, version: &VersionId) -> Result<Spec, Error> {
+    let text = registry.part(&spec.name, version, Part::Spec).await?;
+    Spec::parse(&String::from_utf8_lossy(&text)).map_err(|source| Error::Spec { version: version.clone(), source })
+}
+
 fn content_key(
     spec: &Spec,
-    batch: &str,
+    request: &CheckRequest,
     production: Option<&AliasEntry>,
     circumstances: &Circumstances,
     feedback: &[Segment],
 ) -> String {
     let feedback: Vec<&str> = feedback.iter().map(|segment| segment.name.as_str()).collect();
-    let about = format!(
+    let batch = &request.batch;
+    let mut about = format!(
         "{batch}\n{}\n{}\n{:?}\n{:?}\n{}",
         production.map_or("none", |entry| entry.version.as_str()),
         spec.hash(),
@@ -106,6 +117,9 @@ fn content_key(
         circumstances.released,
         feedback.join("\n"),
     );
+    for part in &request.parts {
+        about += &format!("\n{part}");
+    }
     format!("check-{}", registry::sha256(about.as_bytes()))
 }
 
@@ -114,6 +128,8 @@ struct Case<'a> {
     registry: &'a Registry,
     spec: &'a Arc<Spec>,
     manifest: &'a BatchManifest,
+    /// The ids of its parts; none where the batch itself is read.
+    parts: &'a [String],
     production: Option<AliasEntry>,
     circumstances: Circumstances,
     /// The accepted batches before this one, and this one.
@@ -124,27 +140,12 @@ impl Case<'_> {
     /// The answer and its page.
     async fn compare(&self, progress: &Progress) -> Result<(Checked, String), Error> {
         if self.manifest.status == BatchStatus::Quarantined {
-            let checked =
-                self.checked(Decision::Quarantine, self.manifest.reasons.clone(), Vec::new(), Vec::new(), None);
-            let page = pages::html(
-                &self.meta(None),
-                pages::Verdict::Decision(checked.decision),
-                &checked.reasons,
-                &checked.columns,
-            );
-            return Ok((checked, page));
+            let judged = Judged::new(Decision::Quarantine, self.manifest.reasons.clone());
+            let page = judged.page(&self.meta(None));
+            return Ok((self.checked(judged, Vec::new(), None), page));
         }
-        progress.send(format!("reading batch {}", self.manifest.batch), Some(0.1));
         let against = self.against().await?;
-        let rows = history::rows(self.registry, self.spec, &self.manifest.batch).await?;
-        let live = match (&against, &self.production) {
-            (Against::Reference(_), Some(production)) => {
-                progress.send("measuring the production version on labelled rows", Some(0.2));
-                let settings = settings(self.spec);
-                live::judge(self.registry, production, &self.spec.name, &self.arrived, &settings).await?
-            }
-            _ => Live::default(),
-        };
+        let (evidence, live) = self.evidence(&against, progress).await?;
         let logged = match &self.production {
             Some(production) => Logged::read(self.registry, self.spec, &production.version).await?,
             None => None,
@@ -157,43 +158,77 @@ impl Case<'_> {
         let (spec, meta) = (self.spec.clone(), self.meta(reference_rows));
         let circumstances = self.circumstances.clone();
         let judging = move || {
-            let (decision, reasons, columns) = judge(&spec, &rows.batch, &against, &circumstances, &live)?;
-            let page = pages::html(&meta, pages::Verdict::Decision(decision), &reasons, &columns);
-            Ok((decision, reasons, columns, live.decays, page))
+            let judged = judge(&spec, evidence, &against, &circumstances, &live)?;
+            let page = judged.page(&meta);
+            Ok((judged, live, page))
         };
         let judged: Result<_, drift::Error> = tokio::task::spawn_blocking(judging).await?;
-        let (decision, reasons, columns, live, page) =
+        let (judged, live, page) =
             judged.map_err(|source| Error::Comparison { batch: self.manifest.batch.clone(), source })?;
-        Ok((self.checked(decision, reasons, columns, live, logged), page))
+        let mut checked = self.checked(judged, live.decays, logged);
+        checked.outlook = live.outlook;
+        Ok((checked, page))
+    }
+
+    /// The batch, read whole or put together from its parts, and how the production version does on it.
+    async fn evidence(&self, against: &Against, progress: &Progress) -> Result<(Evidence, Live), Error> {
+        let (registry, batch) = (self.registry, self.manifest.batch.as_str());
+        let version = self.production.as_ref().map(|entry| &entry.version);
+        let evidence = if self.parts.is_empty() {
+            progress.send(format!("reading batch {batch}"), Some(0.1));
+            Evidence::Rows(Arc::new(history::rows(registry, self.spec, batch).await?))
+        } else {
+            progress.send(format!("reading {} parts of batch {batch}", self.parts.len()), Some(0.1));
+            Evidence::Parts(parts::merge(registry, self.spec, self.manifest, version, self.parts).await?)
+        };
+        let (Against::Reference(_), Some(production)) = (against, &self.production) else {
+            return Ok((evidence, Live::default()));
+        };
+        progress.send("measuring the production version on labelled rows", Some(0.2));
+        let standing = Standing::open(registry, production, &self.spec.name).await?;
+        let of_batch = match &evidence {
+            Evidence::Rows(rows) => {
+                OfBatch::Rows(standing.rows(registry, self.spec, batch, 0..usize::MAX, rows).await?)
+            }
+            Evidence::Parts(merged) => OfBatch::Sums(merged.losses),
+        };
+        let settings = settings(self.spec);
+        let live = live::judge(registry, production, standing, of_batch, &self.arrived, &settings).await?;
+        Ok((evidence, live))
     }
 
     /// The reference of the production version, or why there is none.
     async fn against(&self) -> Result<Against, Error> {
         let Some(AliasEntry { version, .. }) = &self.production else { return Ok(Against::Nothing) };
-        let [spec, reference] = self.registry.parts(&self.spec.name, version, [Part::Spec, Part::Reference]).await?;
-        let then = Spec::parse(&String::from_utf8_lossy(&spec))
-            .map_err(|source| Error::Spec { version: version.clone(), source })?;
+        let then = version_spec(self.registry, self.spec, version).await?;
         let changes = spec_changes(&then, self.spec);
         if !changes.is_empty() {
             return Ok(Against::OtherSpec(changes));
         }
+        let reference = self.registry.part(&self.spec.name, version, Part::Reference).await?;
         let profile =
             Profile::read(&reference).map_err(|source| Error::Reference { version: version.clone(), source })?;
         Ok(Against::Reference(Box::new(profile)))
     }
 
-    fn checked(
-        &self,
-        decision: Decision,
-        reasons: Vec<String>,
-        columns: Vec<drift::ColumnReport>,
-        live: Vec<drift::Decay>,
-        logged: Option<Logged>,
-    ) -> Checked {
+    fn checked(&self, judged: Judged, live: Vec<drift::Decay>, logged: Option<Logged>) -> Checked {
+        let Judged { decision, reasons, warnings, columns } = judged;
         let (model, batch) = (self.spec.name.clone(), self.manifest.batch.clone());
         let report_url = format!("/check-drift/{model}/{batch}/report");
         let production = self.production.as_ref().map(|entry| entry.version.to_string());
-        Checked { model, batch, decision, production, reasons, columns, live, logged, report_url }
+        Checked {
+            model,
+            batch,
+            decision,
+            production,
+            reasons,
+            warnings,
+            columns,
+            live,
+            outlook: None,
+            logged,
+            report_url,
+        }
     }
 
     fn meta(&self, reference_rows: Option<u64>) -> pages::Meta {

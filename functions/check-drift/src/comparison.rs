@@ -1,14 +1,19 @@
 //! The pure part: rows against a reference, and what follows.
 
+use std::sync::Arc;
+
 use drift::{
-    ColumnReport, Coverage, Decay, Decision, DecisionInput, Preset, Profile, Settings, compare, coverage, decide,
+    ColumnReport, Coverage, Decay, Decision, DecisionInput, Outlook, Preset, Profile, Settings, compare,
+    compare_profiles, coverage, coverage_of_profile, decide, report as pages,
 };
+use history::Rows;
 use serde::{Deserialize, Serialize};
-use spec::{Batch, DriftPreset, Spec};
+use spec::{DriftPreset, Spec};
 use utoipa::ToSchema;
 
 use crate::live::Live;
 use crate::logged::Logged;
+use crate::parts::Merged;
 
 /// A decision about a batch, as it is answered and kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -25,6 +30,10 @@ pub struct Checked {
     pub production: Option<String>,
     /// Why, most telling first.
     pub reasons: Vec<String>,
+    /// What is worth knowing and decided nothing: values beyond all that the reference has, and a production version that
+    /// should do worse on these rows.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// What the comparison says about each column, the target last; empty where nothing was compared.
     #[schema(value_type = Vec<Object>)]
     pub columns: Vec<ColumnReport>,
@@ -32,6 +41,11 @@ pub struct Checked {
     /// feedback; empty where there are too few.
     #[schema(value_type = Vec<Object>)]
     pub live: Vec<Decay>,
+    /// How the production version should do on the rows of the batch, whether they have labels or not; none where it cannot be
+    /// told, and in a check of parts.
+    #[schema(value_type = Option<Object>, required = true)]
+    #[serde(default)]
+    pub outlook: Option<Outlook>,
     /// What the prediction log says of the production version without labels; none where it has answered nothing yet.
     #[schema(required = true)]
     #[serde(default)]
@@ -49,6 +63,34 @@ pub(crate) enum Against {
     Reference(Box<Profile>),
     /// A production version whose spec had other columns or another target: what has changed.
     OtherSpec(Vec<String>),
+}
+
+/// What there is of the batch.
+pub(crate) enum Evidence {
+    /// Its rows.
+    Rows(Arc<Rows>),
+    /// The profiles of its parts, put together.
+    Parts(Merged),
+}
+
+/// A decision, and what it rests on.
+pub(crate) struct Judged {
+    pub(crate) decision: Decision,
+    pub(crate) reasons: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) columns: Vec<ColumnReport>,
+}
+
+impl Judged {
+    /// A decision without a comparison.
+    pub(crate) fn new(decision: Decision, reasons: Vec<String>) -> Self {
+        Self { decision, reasons, warnings: Vec::new(), columns: Vec::new() }
+    }
+
+    /// The report.
+    pub(crate) fn page(&self, meta: &pages::Meta) -> String {
+        pages::html(meta, pages::Verdict::Decision(self.decision), &self.reasons, &self.warnings, &self.columns)
+    }
 }
 
 /// A batch and what its judgement depends on beside the reference.
@@ -73,24 +115,17 @@ pub(crate) struct Circumstances {
 /// What keeps the batch and the reference from being compared.
 pub(crate) fn judge(
     spec: &Spec,
-    batch: &Batch,
+    evidence: Evidence,
     against: &Against,
     circumstances: &Circumstances,
     live: &Live,
-) -> Result<(Decision, Vec<String>, Vec<ColumnReport>), drift::Error> {
-    let columns = drift::inputs(spec, batch);
+) -> Result<Judged, drift::Error> {
     let mut settings = settings(spec);
     let (mut reports, mut covered): (Vec<ColumnReport>, Vec<Coverage>) = Default::default();
     if let Against::Reference(profile) = against
-        && batch.n_rows() > 0
+        && circumstances.rows > 0
     {
-        let target = drift::target(spec, batch).filter(|_| profile.target.is_some());
-        let is_compared = |name: &String| {
-            profile.columns.contains_key(name) || target.as_ref().is_some_and(|(target, _)| target == name)
-        };
-        settings.columns.retain(|name, _| is_compared(name));
-        covered = coverage(profile, &columns);
-        reports = compare(profile, &columns, target, &settings)?;
+        (reports, covered) = compared(spec, evidence, profile, &mut settings)?;
     }
     let released = circumstances.released.as_ref().filter(|_| circumstances.rows > 0);
     if released.is_some() {
@@ -116,7 +151,35 @@ pub(crate) fn judge(
     if let Some(reason) = released {
         reasons.insert(0, format!("was released from quarantine by hand: {reason}"));
     }
-    Ok((decision, reasons, reports))
+    let outlook = live.outlook.as_ref().and_then(Outlook::warning);
+    let warnings = outlook.into_iter().chain(drift::range_warnings(&reports)).collect();
+    Ok(Judged { decision, reasons, warnings, columns: reports })
+}
+
+/// The columns of the batch beside those of the reference, and how much of its categories they cover. Settings of columns that
+/// are not compared are taken out.
+fn compared(
+    spec: &Spec,
+    evidence: Evidence,
+    reference: &Profile,
+    settings: &mut Settings,
+) -> Result<(Vec<ColumnReport>, Vec<Coverage>), drift::Error> {
+    let mut retain = |target: Option<&str>| {
+        settings.columns.retain(|name, _| reference.columns.contains_key(name) || target == Some(name.as_str()));
+    };
+    match evidence {
+        Evidence::Rows(rows) => {
+            let columns = drift::inputs(spec, &rows.batch);
+            let target = drift::target(spec, &rows.batch).filter(|_| reference.target.is_some());
+            retain(target.as_ref().map(|(name, _)| name.as_str()));
+            Ok((compare(reference, &columns, target, settings)?, coverage(reference, &columns)))
+        }
+        Evidence::Parts(Merged { mut profile, .. }) => {
+            profile.target = profile.target.filter(|_| reference.target.is_some());
+            retain(profile.target.as_ref().map(|(name, _)| name.as_str()));
+            Ok((compare_profiles(reference, &profile, settings)?, coverage_of_profile(reference, &profile)))
+        }
+    }
 }
 
 /// The spec's settings, as `drift` takes them.

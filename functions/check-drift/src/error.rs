@@ -70,6 +70,45 @@ pub enum Error {
         #[source]
         source: drift::Error,
     },
+    /// The parts that a request names.
+    #[error("the parts of the batch are not right")]
+    Parts(Vec<FieldError>),
+    /// A part was made for something else than what is to be checked.
+    #[error("part {part} was profiled with another {what}: profile it again")]
+    StalePart {
+        /// The part's id.
+        part: String,
+        /// `spec` or `production version`.
+        what: &'static str,
+    },
+    /// A part is not what was stored.
+    #[error("failed to read part {part}")]
+    Part {
+        /// The part's id.
+        part: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The parts do not add up to the batch.
+    #[error("the parts of batch {batch} hold {found} rows of its {rows}")]
+    PartRows {
+        /// The batch.
+        batch: String,
+        /// Its rows.
+        rows: u64,
+        /// Those of the parts.
+        found: u64,
+    },
+    /// Which rows are hold-out follows from the whole batch.
+    #[error(
+        "the production version has learnt from batch {batch}, and its hold-out is the last rows by time, which no part can \
+         tell: check the batch without `parts`"
+    )]
+    SplitByTime {
+        /// The batch.
+        batch: String,
+    },
     /// What the prediction log, the feedback or the metrics of the version hold is not what was written there.
     #[error("failed to read what {model} predicted and what came true")]
     LogLine {
@@ -93,7 +132,8 @@ impl Fault for Error {
             Error::Host(error) => error.kind(),
             Error::Registry(error) => error.kind(),
             Error::History(error) => error.kind(),
-            Error::NotRead { .. } => Kind::Conflict,
+            Error::NotRead { .. } | Error::StalePart { .. } | Error::SplitByTime { .. } => Kind::Conflict,
+            Error::Parts(_) => Kind::Invalid,
             Error::NoReport { .. } => Kind::NotFound,
             // The caller named a batch that is there; what is wrong lies with us, whatever it is.
             Error::Spec { .. }
@@ -102,6 +142,8 @@ impl Fault for Error {
             | Error::Lineage { .. }
             | Error::Comparison { .. }
             | Error::LogLine { .. }
+            | Error::Part { .. }
+            | Error::PartRows { .. }
             | Error::Stopped(_)
             | Error::Report(_) => Kind::Internal,
         }
@@ -111,6 +153,7 @@ impl Fault for Error {
         match self {
             Error::Host(error) => error.fields(),
             Error::History(error) => error.fields(),
+            Error::Parts(fields) => fields.clone(),
             _ => Vec::new(),
         }
     }

@@ -6,7 +6,10 @@ mod error;
 mod handlers;
 mod live;
 mod logged;
+mod outlook;
+mod parts;
 mod spec_change;
+mod standing;
 
 use axum::Router;
 use host::Host;
@@ -15,7 +18,7 @@ use service::{Mark, OpenApiRouter, Options, routes};
 pub use check::REPORT_FILE;
 pub use comparison::Checked;
 pub use error::Error;
-pub use handlers::CheckRequest;
+pub use handlers::{CheckRequest, PartRequest, Profiled};
 pub use logged::Logged;
 
 /// What an operator may set.
@@ -52,6 +55,7 @@ impl State {
 pub fn routes(state: State) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(handlers::check_drift).mutating().long())
+        .routes(routes!(handlers::profile_part).mutating().long())
         .routes(routes!(handlers::report).public())
         .with_state(state)
 }

@@ -4,44 +4,21 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use drift::{Decay, Losses, Settings};
+use drift::{Decay, LossSums, Losses, Outlook, Settings};
 use model::{Predictions, from_mean, row_losses};
 use ndarray::Array2;
-use registry::{AliasEntry, Part, Registry};
+use registry::{AliasEntry, Registry};
 use serde::Deserialize;
 use serde_json::Value;
 use serving::Served;
 use spec::{Batch, Categories, ColumnData, Metric, Spec, Task};
 
-use crate::Error;
+use crate::logged::Line;
+use crate::standing::{Arrived, Standing, Unlearnt};
+use crate::{Error, outlook};
 
 /// Most labels of feedback that are looked at, the newest first.
 const MAX_FEEDBACK: usize = 50_000;
-
-/// What a version's lineage says that matters here.
-#[derive(Deserialize)]
-struct Lineage {
-    /// The newest batch that it was made for.
-    batch: String,
-    /// All batches of its window.
-    batches: Vec<String>,
-    /// None of a version from before there was a choice of remedies.
-    fit: Option<Fit>,
-}
-
-/// What its network and its readout were fitted on.
-#[derive(Deserialize)]
-struct Fit {
-    batches: Vec<String>,
-    weighted: Option<usize>,
-    recalibrated: Option<String>,
-}
-
-/// An accepted batch, or the one that is checked.
-pub(crate) struct Arrived {
-    pub(crate) batch: String,
-    pub(crate) rows: u64,
-}
 
 /// What labelled rows say of the production version.
 #[derive(Default)]
@@ -50,36 +27,8 @@ pub(crate) struct Live {
     pub(crate) decays: Vec<Decay>,
     /// Why it should be made again though it does as well as it did.
     pub(crate) outgrown: Option<String>,
-}
-
-impl Lineage {
-    /// The batches that a version was made for when it was made for a change: those that counted more than the others.
-    fn change(&self) -> &[String] {
-        let Some(Fit { batches, weighted, recalibrated }) = &self.fit else { return &[] };
-        match (weighted, recalibrated) {
-            (_, Some(batch)) => std::slice::from_ref(batch),
-            (Some(newest), None) => &batches[batches.len() - (*newest).min(batches.len())..],
-            (None, None) if batches.len() < self.batches.len() => batches,
-            (None, None) => &[],
-        }
-    }
-
-    /// A version that was made for a change knows it from few rows. Once as many have come since, it is time to learn the change
-    /// better, and again at twice as many, at four times as many, and so on: so few trials are in vain.
-    fn outgrown(&self, arrived: &[Arrived]) -> Option<String> {
-        let change = self.change();
-        let learnt: u64 = arrived.iter().filter(|batch| change.contains(&batch.batch)).map(|batch| batch.rows).sum();
-        let made_for = arrived.iter().position(|batch| batch.batch == self.batch)?;
-        let since: Vec<u64> = arrived[made_for + 1..].iter().map(|batch| batch.rows).collect();
-        let (newest, before) = since.split_last()?;
-        let times = |rows: u64| rows.checked_div(learnt).and_then(u64::checked_ilog2);
-        let (then, now) = (before.iter().sum::<u64>(), before.iter().sum::<u64>() + newest);
-        (times(now) > times(then)).then(|| {
-            format!(
-                "the production version was made for a change that {learnt} rows showed, and {now} rows have come since"
-            )
-        })
-    }
+    /// How it should do on the rows of the batch, labels or not.
+    pub(crate) outlook: Option<Outlook>,
 }
 
 /// A line of the feedback log.
@@ -90,14 +39,12 @@ struct Label {
     received_at: DateTime<Utc>,
 }
 
-/// A line of the prediction log.
-#[derive(Deserialize)]
-struct Predicted {
-    id: String,
-    version: String,
-    prediction: Value,
-    probability: Option<f64>,
-    probabilities: Option<HashMap<String, f64>>,
+/// What is known of the rows of the batch.
+pub(crate) enum OfBatch {
+    /// The rows themselves.
+    Rows(Unlearnt),
+    /// The losses of those that have a label; none where one is not finite.
+    Sums(Option<LossSums>),
 }
 
 /// Judges the production version on the rows of the last batch that have a label, and on what came back since it was promoted.
@@ -110,35 +57,44 @@ struct Predicted {
 pub(crate) async fn judge(
     registry: &Registry,
     production: &AliasEntry,
-    model: &str,
+    standing: Standing,
+    of_batch: OfBatch,
     arrived: &[Arrived],
     settings: &Settings,
 ) -> Result<Live, Error> {
-    let Some(Arrived { batch, .. }) = arrived.last() else { return Ok(Live::default()) };
-    let served = serving::open(registry, model, &production.version).await?;
-    let lineage = registry.part(model, &production.version, Part::Lineage).await?;
-    let lineage: Lineage = serde_json::from_slice(&lineage)
-        .map_err(|source| Error::Lineage { version: production.version.clone(), source })?;
-    let reference = history::rows(registry, served.spec(), &lineage.batch).await?.holdout();
-    let rows = history::rows(registry, served.spec(), batch).await?;
-    let learnt = lineage.batches.iter().any(|learnt| learnt == batch);
-    let rows = if learnt { rows.holdout() } else { rows.batch };
+    let outgrown = standing.lineage.outgrown(arrived);
+    let served = standing.served;
+    let reference = history::rows(registry, served.spec(), &standing.lineage.batch).await?.holdout();
     let feedback = feedback(registry, production, &served).await?;
     let settings = settings.clone();
     let judging = move || {
         let metric = metric(served.spec());
-        let answered = |rows: &Batch| losses_of(&served, metric, &labelled(served.spec(), rows));
-        let reference = answered(&reference);
-        let on = |source: &str, live: &Losses| {
-            Decay::of(source, metric.name(), live, &reference, &settings, |mean| from_mean(metric, mean))
+        let held_out = losses_of(&served, metric, &reference);
+        let sums = held_out.sums();
+        let on = |source: &str, live: LossSums| {
+            Decay::of(source, metric.name(), live, sums, &settings, |mean| from_mean(metric, mean))
         };
         let of_feedback =
             feedback.and_then(|(predictions, target)| losses(served.spec(), metric, &predictions, &target));
-        let of_feedback = of_feedback.as_ref().and_then(|live| on("feedback", live));
-        on("the batch", &answered(&rows)).into_iter().chain(of_feedback).collect()
+        let of_feedback = of_feedback.and_then(|live| on("feedback", live.sums()));
+        let (live, outlook) = match of_batch {
+            OfBatch::Sums(sums) => (sums, None),
+            OfBatch::Rows(rows) => {
+                let rows = rows.batch();
+                let outlook = outlook::of(&served, metric, &rows, &reference, &settings);
+                (Some(losses_of(&served, metric, &rows).sums()), outlook)
+            }
+        };
+        let decays = live.and_then(|live| on("the batch", live)).into_iter().chain(of_feedback).collect();
+        Live { decays, outgrown, outlook }
     };
-    let outgrown = lineage.outgrown(arrived);
-    Ok(Live { decays: tokio::task::spawn_blocking(judging).await?, outgrown })
+    Ok(tokio::task::spawn_blocking(judging).await?)
+}
+
+/// The losses of the production version on those of these rows that have a label; none where one is not finite.
+pub(crate) fn loss_sums(served: &Served, rows: &Batch) -> Option<LossSums> {
+    let sums = losses_of(served, metric(served.spec()), rows).sums();
+    [sums.mean, sums.excess, sums.squares].iter().all(|sum| sum.is_finite()).then_some(sums)
 }
 
 /// The metric whose row losses are compared: the spec's where it is a mean of losses, else the task's own.
@@ -151,7 +107,7 @@ fn metric(spec: &Spec) -> Metric {
 }
 
 /// The rows that have a truth to compare with.
-fn labelled(spec: &Spec, rows: &Batch) -> Batch {
+pub(crate) fn labelled(spec: &Spec, rows: &Batch) -> Batch {
     let is_labelled = |row: &usize| match rows.target().map(|target| target.value(*row)) {
         None | Some(spec::Value::Missing) => false,
         Some(spec::Value::Number(_)) => true,
@@ -160,7 +116,9 @@ fn labelled(spec: &Spec, rows: &Batch) -> Batch {
     rows.select(&(0..rows.n_rows()).filter(is_labelled).collect::<Vec<_>>())
 }
 
-fn losses_of(served: &Served, metric: Metric, rows: &Batch) -> Losses {
+/// The losses of the rows that have a label.
+pub(crate) fn losses_of(served: &Served, metric: Metric, rows: &Batch) -> Losses {
+    let rows = &labelled(served.spec(), rows);
     let Some(target) = rows.target().filter(|target| !target.is_empty()) else { return Losses::default() };
     losses(served.spec(), metric, &served.predictor().predict(rows), target).unwrap_or_default()
 }
@@ -170,11 +128,14 @@ fn losses(spec: &Spec, metric: Metric, predictions: &Predictions, target: &Colum
     let actual = row_losses(spec, metric, predictions, target)?;
     let expected = match predictions {
         Predictions::Numbers(_) => vec![0.0; actual.len()],
-        Predictions::Probabilities(probabilities) => {
-            probabilities.values.rows().into_iter().map(|row| -row.iter().map(|p| p * p.ln()).sum::<f64>()).collect()
-        }
+        Predictions::Probabilities(probabilities) => entropies(&probabilities.values),
     };
     Some(Losses { actual, expected })
+}
+
+/// What probabilities expect of their own log-loss, in nats.
+pub(crate) fn entropies(probabilities: &Array2<f64>) -> Vec<f64> {
+    probabilities.rows().into_iter().map(|row| -row.iter().map(|p| p * p.ln()).sum::<f64>()).collect()
 }
 
 /// What the production version answered and what turned out to be true; none without a label.
@@ -202,14 +163,14 @@ async fn feedback(
         range = Some(range.map_or((first, last), |(start, end)| (start.min(first), end.max(last))));
     }
     let Some((start, end)) = range else { return Ok(None) };
-    let mut answered: BTreeMap<String, Predicted> = BTreeMap::new();
+    let mut answered: BTreeMap<String, Line> = BTreeMap::new();
     for segment in registry.prediction_segments(model).await? {
         if segment.time_range_ms().is_none_or(|(first, last)| last < start || first > end) {
             continue;
         }
         let text = registry.read_predictions(model, &segment.name).await?;
-        let of_production = |line: &Predicted| line.version == production.version.as_str();
-        let predicted = lines::<Predicted>(&text).filter(|line| of_production(line) && labels.contains_key(&line.id));
+        let of_production = |line: &Line| line.version == production.version.as_str();
+        let predicted = lines::<Line>(&text).filter(|line| of_production(line) && labels.contains_key(&line.id));
         answered.extend(predicted.map(|line| (line.id.clone(), line)));
     }
     let pairs = answered.values().filter_map(|line| Some((line, &labels.get(&line.id)?.label)));
@@ -222,10 +183,7 @@ fn lines<T: for<'de> Deserialize<'de>>(text: &str) -> impl Iterator<Item = T> {
 }
 
 /// Answers and truths side by side, for the functions that compare rows of a batch.
-fn joined<'a>(
-    spec: &Spec,
-    pairs: impl Iterator<Item = (&'a Predicted, &'a Value)>,
-) -> Option<(Predictions, ColumnData)> {
+fn joined<'a>(spec: &Spec, pairs: impl Iterator<Item = (&'a Line, &'a Value)>) -> Option<(Predictions, ColumnData)> {
     if spec.task == Task::Regression {
         let numbers = pairs.filter_map(|(line, label)| Some((line.prediction.as_f64()?, label.as_f64()?)));
         let (answers, truths): (Vec<f64>, Vec<f64>) = numbers.unzip();
@@ -235,15 +193,7 @@ fn joined<'a>(
     let (mut probabilities, mut codes) = (Vec::new(), Vec::new());
     for (line, label) in pairs {
         let code = label.as_str().and_then(|label| classes.iter().position(|class| class == label));
-        let row: Option<Vec<f64>> = match (spec.task, line.probability, &line.probabilities) {
-            (Task::Binary, Some(probability), _) => {
-                let mut row = vec![1.0 - probability; 2];
-                row[spec.positive_index()] = probability;
-                Some(row)
-            }
-            (_, _, Some(by_class)) => classes.iter().map(|class| by_class.get(class).copied()).collect(),
-            _ => None,
-        };
+        let row = line.probabilities(spec.task, classes, spec.positive_index());
         if let (Some(code), Some(row)) = (code, row) {
             probabilities.extend(row);
             codes.push(code as u32);
@@ -252,33 +202,4 @@ fn joined<'a>(
     let probabilities = Array2::from_shape_vec((codes.len(), classes.len()), probabilities).ok()?;
     let target = ColumnData::Categories(Categories { levels: classes.clone(), codes });
     (!target.is_empty()).then_some((Predictions::Probabilities(probabilities.into()), target))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lineage(fit: &str) -> Lineage {
-        serde_json::from_str(&format!(r#"{{"batch": "b", "batches": ["a", "b"], "fit": {fit}}}"#)).unwrap()
-    }
-
-    #[test]
-    fn a_version_made_for_a_change_is_outgrown_by_doubling() {
-        let arrived = |rows: &[u64]| -> Vec<Arrived> {
-            let names = ["a", "b", "c", "d", "e", "f"].into_iter();
-            names.zip(rows).map(|(batch, rows)| Arrived { batch: batch.to_owned(), rows: *rows }).collect()
-        };
-        let weighted = lineage(r#"{"batches": ["a", "b"], "weighted": 1, "recalibrated": null}"#);
-        let recent = lineage(r#"{"batches": ["b"], "weighted": null, "recalibrated": null}"#);
-        let recalibrated = lineage(r#"{"batches": ["a"], "weighted": null, "recalibrated": "b"}"#);
-        for version in [&weighted, &recent, &recalibrated] {
-            let outgrown = |rows: &[u64]| version.outgrown(&arrived(rows)).is_some();
-            assert!(!outgrown(&[5_000, 1_000]) && !outgrown(&[5_000, 1_000, 900]));
-            assert!(outgrown(&[5_000, 1_000, 1_500]) && outgrown(&[5_000, 1_000, 900, 100]));
-            assert!(!outgrown(&[5_000, 1_000, 1_500, 300]) && outgrown(&[5_000, 1_000, 1_500, 300, 300]));
-        }
-        let all = lineage(r#"{"batches": ["a", "b"], "weighted": null, "recalibrated": null}"#);
-        assert_eq!(all.outgrown(&arrived(&[10, 10, 1_000_000])), None);
-        assert_eq!(lineage("null").outgrown(&arrived(&[10, 10, 1_000_000])), None);
-    }
 }

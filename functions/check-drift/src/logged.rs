@@ -33,11 +33,26 @@ pub struct Logged {
 
 /// One prediction of the log.
 #[derive(Deserialize)]
-struct Line {
-    version: String,
-    prediction: Value,
+pub(crate) struct Line {
+    pub(crate) id: String,
+    pub(crate) version: String,
+    pub(crate) prediction: Value,
     probability: Option<f64>,
     probabilities: Option<HashMap<String, f64>>,
+}
+
+impl Line {
+    /// The probability of every class; none of a number. Of two classes the positive one stands at `positive`, of more they
+    /// stand as in `classes`.
+    pub(crate) fn probabilities(&self, task: Task, classes: &[String], positive: usize) -> Option<Vec<f64>> {
+        if let (Task::Binary, Some(probability)) = (task, self.probability) {
+            let mut row = vec![1.0 - probability; 2];
+            row[positive] = probability;
+            return Some(row);
+        }
+        let by_class = self.probabilities.as_ref()?;
+        classes.iter().map(|class| by_class.get(class).copied()).collect()
+    }
 }
 
 impl Logged {
@@ -72,17 +87,12 @@ impl Logged {
 
 /// What the probabilities promise; none for numbers.
 fn expected(spec: &Spec, lines: &[Line]) -> Option<ExpectedClassification> {
-    let rows: Vec<Vec<f64>> = match spec.task {
-        Task::Regression => return None,
-        Task::Binary => lines.iter().filter_map(|line| line.probability).map(|p| vec![1.0 - p, p]).collect(),
-        Task::Multiclass => {
-            let of_line = |line: &Line| {
-                let probabilities = line.probabilities.as_ref()?;
-                spec.target.classes.iter().map(|class| probabilities.get(class).copied()).collect()
-            };
-            lines.iter().filter_map(of_line).collect()
-        }
-    };
+    if spec.task == Task::Regression {
+        return None;
+    }
+    // Figures of two classes are about the second one.
+    let rows = lines.iter().filter_map(|line| line.probabilities(spec.task, &spec.target.classes, 1));
+    let rows: Vec<Vec<f64>> = rows.collect();
     let n_classes = rows.first()?.len();
     let probabilities = ndarray::Array2::from_shape_vec((rows.len(), n_classes), rows.concat()).ok()?;
     expected_classification(&probabilities).ok()
@@ -134,6 +144,7 @@ columns: {x: {kind: number}}
 
     fn lines(probabilities: impl Iterator<Item = f64>) -> Vec<Line> {
         let line = |probability| Line {
+            id: "i".to_owned(),
             version: "v".to_owned(),
             prediction: json!("p"),
             probability: Some(probability),

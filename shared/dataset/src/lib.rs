@@ -16,7 +16,7 @@ use spec::{Batch, Spec};
 pub use error::Error;
 pub use quarantine::{QuarantinedRow, quarantine_ndjson};
 pub use spec::Format;
-pub use stored::{read_parquet, write_parquet};
+pub use stored::{read_parquet, read_parquet_rows, write_parquet};
 pub use table::{Cells, Table, TableColumn};
 
 /// What became of a source's rows.

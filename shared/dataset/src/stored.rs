@@ -6,6 +6,7 @@
 //! of appearance, the file's metadata lists them.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -99,6 +100,14 @@ fn write(fields: Vec<Field>, arrays: Vec<ArrayRef>, metadata: Vec<KeyValue>) -> 
 /// [`Error::Stored`] names every column that the file or the spec has alone or that is of another kind;
 /// [`Error::Malformed`] when the bytes are no Parquet.
 pub fn read_parquet(spec: &Spec, bytes: &[u8]) -> Result<Batch, Error> {
+    read_parquet_rows(spec, bytes, 0..usize::MAX)
+}
+
+/// As [`read_parquet`], of the rows with these numbers, from 0, as far as the file has them. Others are not held in memory.
+///
+/// # Errors
+/// As [`read_parquet`].
+pub fn read_parquet_rows(spec: &Spec, bytes: &[u8], rows: Range<usize>) -> Result<Batch, Error> {
     let builder = open(bytes)?;
     let schema = builder.schema().clone();
     let mut stored = check_columns(spec, &schema)?;
@@ -116,6 +125,8 @@ pub fn read_parquet(spec: &Spec, bytes: &[u8]) -> Result<Batch, Error> {
         })
         .collect();
     let mut n_rows = 0;
+    let builder = if rows.start == 0 { builder } else { builder.with_offset(rows.start) };
+    let builder = if rows.end == usize::MAX { builder } else { builder.with_limit(rows.len()) };
     for batch in batches(builder)? {
         let batch = batch?;
         n_rows += batch.num_rows();

@@ -43,6 +43,19 @@ pub struct Losses {
     pub expected: Vec<f64>,
 }
 
+/// What a comparison needs of [`Losses`]. Those of parts of the rows add up to those of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LossSums {
+    /// Rows.
+    pub rows: usize,
+    /// Mean loss, 0 of no rows.
+    pub mean: f64,
+    /// Mean of what the losses are above what was expected of them.
+    pub excess: f64,
+    /// Sum of the squared deviations from that mean.
+    pub squares: f64,
+}
+
 /// How a model does on newer labelled rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decay {
@@ -73,16 +86,13 @@ impl Decay {
     /// ones. None with fewer than
     /// [`MIN_LABELLED_ROWS`] rows on either side, and where a loss is not finite.
     ///
-    /// # Shapes
-    /// `actual` and `expected` of [`Losses`] are of the same rows.
-    ///
     /// ```
     /// use drift::{Decay, Losses, Settings};
     /// let losses = |share: usize| {
     ///     let actual = (0..1000).map(|row| f64::from(u8::from(row % 10 < share))).collect();
-    ///     Losses { actual, expected: vec![0.0; 1000] }
+    ///     Losses { actual, expected: vec![0.0; 1000] }.sums()
     /// };
-    /// let of = |share| Decay::of("the batch", "error rate", &losses(share), &losses(2), &Settings::default(), |mean| mean);
+    /// let of = |share| Decay::of("the batch", "error rate", losses(share), losses(2), &Settings::default(), |mean| mean);
     /// assert!(!of(2).unwrap().decayed);
     /// let worse = of(5).unwrap();
     /// assert!(worse.decayed && (worse.effect - 1.5).abs() < 1e-9 && (0.9..1.5).contains(&worse.effect_at_least));
@@ -90,19 +100,19 @@ impl Decay {
     pub fn of(
         source: &str,
         metric: &str,
-        live: &Losses,
-        reference: &Losses,
+        live: LossSums,
+        reference: LossSums,
         settings: &Settings,
         in_units: impl Fn(f64) -> f64,
     ) -> Option<Self> {
-        let (n, m) = (live.actual.len(), reference.actual.len());
+        let (n, m) = (live.rows, reference.rows);
         if n.min(m) < MIN_LABELLED_ROWS {
             return None;
         }
-        let ((gap, variance), (usual_gap, usual_variance)) = (live.excess(), reference.excess());
-        let mean = live.actual.iter().sum::<f64>() / n as f64;
-        let (excess, expected) = (gap - usual_gap, mean - (gap - usual_gap));
-        let bound = excess - bound_factor(n, settings.alpha) * (variance / n as f64 + usual_variance / m as f64).sqrt();
+        let (mean, excess) = (live.mean, live.excess - reference.excess);
+        let expected = mean - excess;
+        let squared_error = live.variance() / n as f64 + reference.variance() / m as f64;
+        let bound = excess - bound_factor(n, settings.alpha) * squared_error.sqrt();
         let (usual, threshold) = (in_units(expected.max(0.0)), settings.decay_floor());
         // A loss that should be nothing and is something has grown almost without bound.
         let relative = |increase: f64| {
@@ -142,12 +152,43 @@ impl Decay {
 }
 
 impl Losses {
-    /// Mean and variance of the losses above what was expected.
-    fn excess(&self) -> (f64, f64) {
+    /// What a comparison needs of them.
+    ///
+    /// # Shapes
+    /// `actual` and `expected` are of the same rows.
+    pub fn sums(&self) -> LossSums {
+        let rows = self.actual.len();
         let excesses = || self.actual.iter().zip(&self.expected).map(|(actual, expected)| actual - expected);
-        let n = self.actual.len() as f64;
-        let mean = excesses().sum::<f64>() / n;
-        (mean, excesses().map(|excess| (excess - mean).powi(2)).sum::<f64>() / (n - 1.0))
+        let of_rows = |sum: f64| if rows == 0 { 0.0 } else { sum / rows as f64 };
+        let excess = of_rows(excesses().sum());
+        let squares = excesses().map(|other| (other - excess).powi(2)).sum();
+        LossSums { rows, mean: of_rows(self.actual.iter().sum()), excess, squares }
+    }
+}
+
+impl LossSums {
+    /// The sums of the rows of both.
+    ///
+    /// # Source
+    /// Chan, Golub, LeVeque (1983), doi:10.1080/00031305.1983.10483115.
+    pub fn merge(self, other: Self) -> Self {
+        let rows = self.rows + other.rows;
+        if rows == 0 {
+            return self;
+        }
+        let share = other.rows as f64 / rows as f64;
+        let difference = other.excess - self.excess;
+        Self {
+            rows,
+            mean: self.mean + (other.mean - self.mean) * share,
+            excess: self.excess + difference * share,
+            squares: self.squares + other.squares + difference * difference * self.rows as f64 * share,
+        }
+    }
+
+    /// Variance of what the losses are above what was expected; NaN of one row or none.
+    pub(crate) fn variance(&self) -> f64 {
+        self.squares / (self.rows as f64 - 1.0)
     }
 }
 
@@ -185,7 +226,7 @@ mod tests {
     }
 
     fn decay(live: &Losses, reference: &Losses) -> Decay {
-        Decay::of("the batch", "log_loss", live, reference, &Settings::default(), |mean| mean).unwrap()
+        Decay::of("the batch", "log_loss", live.sums(), reference.sums(), &Settings::default(), |mean| mean).unwrap()
     }
 
     #[test]
@@ -221,12 +262,27 @@ mod tests {
 
     #[test]
     fn too_few_rows_and_broken_losses_say_nothing() {
-        let of = |n: usize, loss: f64| Losses { actual: vec![loss; n], expected: vec![0.0; n] };
-        let decay = |live: &Losses| Decay::of("feedback", "rmse", live, &of(80, 1.0), &Settings::default(), f64::sqrt);
-        assert_eq!(decay(&of(49, 9.0)), None);
-        assert_eq!(decay(&of(60, f64::INFINITY)), None);
-        let four = decay(&of(60, 16.0)).unwrap();
+        let of = |n: usize, loss: f64| Losses { actual: vec![loss; n], expected: vec![0.0; n] }.sums();
+        let decay = |live: LossSums| Decay::of("feedback", "rmse", live, of(80, 1.0), &Settings::default(), f64::sqrt);
+        assert_eq!(decay(of(49, 9.0)), None);
+        assert_eq!(decay(of(60, f64::INFINITY)), None);
+        let four = decay(of(60, 16.0)).unwrap();
         assert_eq!((four.live, four.expected, four.decayed), (4.0, 1.0, true));
+    }
+
+    #[test]
+    fn sums_of_parts_are_those_of_all() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let all = draw(&mut rng, 1_000, |p| p);
+        let part = |from: usize, to: usize| {
+            Losses { actual: all.actual[from..to].to_vec(), expected: all.expected[from..to].to_vec() }.sums()
+        };
+        let merged = part(0, 10).merge(part(10, 10)).merge(part(10, 700)).merge(part(700, 1_000));
+        let (whole, close) = (all.sums(), |a: f64, b: f64| (a - b).abs() <= 1e-12 * b.abs().max(1.0));
+        assert_eq!(merged.rows, whole.rows);
+        assert!(close(merged.mean, whole.mean) && close(merged.excess, whole.excess), "{merged:?}, {whole:?}");
+        assert!(close(merged.squares, whole.squares), "{merged:?}, {whole:?}");
+        assert_eq!(Losses::default().sums().merge(whole), whole);
     }
 
     #[test]

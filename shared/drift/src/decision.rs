@@ -42,31 +42,40 @@ pub struct Coverage {
 /// The coverage of each category input. Columns that the batch lacks, or holds as numbers, are left out:
 /// [`crate::compare`] refuses them.
 pub fn coverage(reference: &Profile, current: &[(String, Values<'_>)]) -> Vec<Coverage> {
-    let mut all = Vec::new();
-    for (column, values) in current {
-        let (Some(ColumnProfile::Categories { n, counts, .. }), Values::Categories { levels, codes }) =
-            (reference.columns.get(column), values)
-        else {
-            continue;
-        };
-        if *n == 0 {
-            continue;
-        }
-        let mut is_present = vec![false; counts.len()];
-        for (level, _) in levels.iter().zip(tally(levels.len(), codes)).filter(|&(_, count)| count > 0) {
-            if let Some(idx) = counts.get_index_of(level) {
-                is_present[idx] = true;
-            }
-        }
-        let covered = counts.values().zip(&is_present).filter(|&(_, &is_present)| is_present);
-        all.push(Coverage {
-            column: column.clone(),
-            present: is_present.iter().filter(|&&is_present| is_present).count(),
-            total: counts.len(),
-            mass: covered.map(|(&count, _)| count).sum::<u64>() as f64 / *n as f64,
-        });
+    let covered = current.iter().filter_map(|(column, values)| {
+        let Values::Categories { levels, codes } = values else { return None };
+        let counted = levels.iter().zip(tally(levels.len(), codes));
+        covered(reference, column, counted.filter(|&(_, count)| count > 0).map(|(level, _)| level.as_str()))
+    });
+    covered.collect()
+}
+
+/// [`coverage`] with the profile of a batch instead of its rows.
+pub fn coverage_of_profile(reference: &Profile, current: &Profile) -> Vec<Coverage> {
+    let covered = current.columns.iter().filter_map(|(column, profile)| {
+        let ColumnProfile::Categories { counts, .. } = profile else { return None };
+        covered(reference, column, counts.keys().map(String::as_str))
+    });
+    covered.collect()
+}
+
+/// How much of a column's reference these categories cover; none where the reference holds no categories of that name.
+fn covered<'a>(reference: &Profile, column: &str, present: impl Iterator<Item = &'a str>) -> Option<Coverage> {
+    let Some(ColumnProfile::Categories { n, counts, .. }) = reference.columns.get(column) else { return None };
+    if *n == 0 {
+        return None;
     }
-    all
+    let mut is_present = vec![false; counts.len()];
+    for idx in present.filter_map(|level| counts.get_index_of(level)) {
+        is_present[idx] = true;
+    }
+    let held = counts.values().zip(&is_present).filter(|&(_, &is_present)| is_present);
+    Some(Coverage {
+        column: column.to_owned(),
+        present: is_present.iter().filter(|&&is_present| is_present).count(),
+        total: counts.len(),
+        mass: held.map(|(&count, _)| count).sum::<u64>() as f64 / *n as f64,
+    })
 }
 
 /// All that a decision rests on.

@@ -10,6 +10,7 @@ mod decision;
 mod duplicates;
 mod error;
 pub mod null;
+mod outlook;
 mod part;
 pub mod performance;
 mod profile;
@@ -27,13 +28,17 @@ pub use column_report::{
     Category, ColumnReport, Distribution, EffectMeasure, LISTED_CATEGORIES, MissingRate, OutOfRange, Role, Test,
 };
 pub use compare::{compare, compare_profiles};
-pub use decay::{Decay, Losses, MIN_LABELLED_ROWS};
-pub use decision::{Coverage, Decision, DecisionInput, SMALL_SHARE, coverage, decide, drift_reasons, quiet_reason};
+pub use decay::{Decay, LossSums, Losses, MIN_LABELLED_ROWS};
+pub use decision::{
+    Coverage, Decision, DecisionInput, SMALL_SHARE, coverage, coverage_of_profile, decide, drift_reasons, quiet_reason,
+};
 pub use duplicates::{duplicate_rows, more_duplicates};
 pub use error::Error;
 pub use null::NULL_LEVEL;
+pub use outlook::Outlook;
 pub use part::Part;
 pub use profile::{ColumnProfile, EXACT_ROWS, Profile};
+pub use reasons::range_warnings;
 pub use settings::{Preset, Settings};
 pub use sketch::{SKETCH_ROWS, Sketch};
 pub use statistics::{Outcome, Statistics};

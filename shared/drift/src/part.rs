@@ -97,10 +97,19 @@ impl Part {
     /// contradict themselves.
     pub fn read(bytes: &[u8]) -> Result<Part, Error> {
         let part: Part = serde_json::from_slice(bytes).map_err(|source| Error::UnreadableProfile { source })?;
-        for (name, column) in part.columns.iter().chain(part.target.iter().map(|(name, column)| (name, column))) {
-            column.check(part.n_rows).map_err(|detail| Error::InvalidProfile { column: name.clone(), detail })?;
-        }
+        part.check()?;
         Ok(part)
+    }
+
+    /// Whether a part that was kept within something else is still one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidProfile`] for counts that contradict themselves.
+    pub fn check(&self) -> Result<(), Error> {
+        for (name, column) in self.columns.iter().chain(self.target.iter().map(|(name, column)| (name, column))) {
+            column.check(self.n_rows).map_err(|detail| Error::InvalidProfile { column: name.clone(), detail })?;
+        }
+        Ok(())
     }
 }
 

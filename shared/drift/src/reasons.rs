@@ -66,6 +66,23 @@ pub(crate) fn of(report: &ColumnReport, alpha: f64) -> Vec<Reason> {
     reasons
 }
 
+/// One sentence for each column with a notable share of values beyond all that the reference has, in the order given.
+pub fn range_warnings(columns: &[ColumnReport]) -> Vec<String> {
+    let sentence = |report: &ColumnReport| Some(format!("column `{}`: {}", report.column, beyond_range(report)?));
+    columns.iter().filter_map(sentence).collect()
+}
+
+/// How many values lie beyond all that the reference has, if that is notable.
+pub(crate) fn beyond_range(report: &ColumnReport) -> Option<String> {
+    let beyond = report.out_of_range.filter(|beyond| beyond.notable)?;
+    Some(format!(
+        "{} of the values lie outside the reference's range, {} to {}",
+        percent(beyond.below + beyond.above),
+        figure(beyond.range.0),
+        figure(beyond.range.1)
+    ))
+}
+
 /// One sentence for up to three categories each, one for all of them beyond.
 fn categories(change: Change, categories: &[Category], subject: &str) -> Vec<Reason> {
     const NAMED: usize = 3;

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::reasons::{figure, percent, probability};
+use crate::reasons::{beyond_range, figure, percent, probability};
 use crate::{ColumnReport, Decision, Distribution, EffectMeasure, MissingRate, Role, Statistics, Test};
 
 /// What the page is about.
@@ -68,11 +68,17 @@ impl Verdict {
     }
 }
 
-/// The page: the verdict and its reasons, a table of all columns, and the distributions with every statistic, drifted
-/// columns first.
+/// The page: the verdict and its reasons, warnings that decided nothing, a table of all columns, and the distributions with
+/// every statistic, drifted columns first.
 ///
 /// All names and texts are escaped.
-pub fn html(meta: &Meta, verdict: Verdict, reasons: &[String], columns: &[ColumnReport]) -> String {
+pub fn html(
+    meta: &Meta,
+    verdict: Verdict,
+    reasons: &[String],
+    warnings: &[String],
+    columns: &[ColumnReport],
+) -> String {
     let mut ordered: Vec<&ColumnReport> = columns.iter().collect();
     ordered.sort_by(|a, b| b.drifted.cmp(&a.drifted).then(strength(b).total_cmp(&strength(a))));
     let content = html! {
@@ -80,6 +86,12 @@ pub fn html(meta: &Meta, verdict: Verdict, reasons: &[String], columns: &[Column
         section {
             h2 { "Why" }
             ul.reasons { @for reason in reasons { li { (sentence(reason)) } } }
+        }
+        @if !warnings.is_empty() {
+            section {
+                h2 { "Also worth knowing" }
+                ul.reasons { @for warning in warnings { li { (sentence(warning)) } } }
+            }
         }
         @if !ordered.is_empty() {
             section {
@@ -207,12 +219,7 @@ fn card(report: &ColumnReport) -> Markup {
             @if !report.reasons.is_empty() {
                 ul { @for reason in &report.reasons { li { (sentence(reason)) } } }
             }
-            @if let Some(beyond) = report.out_of_range.filter(|beyond| beyond.notable) {
-                p.note {
-                    (percent(beyond.below + beyond.above)) " of the values lie outside the reference's range, "
-                    (figure(beyond.range.0)) " to " (figure(beyond.range.1)) "."
-                }
-            }
+            @if let Some(beyond) = beyond_range(report) { p.note { (sentence(&beyond)) } }
             (statistics(&report.statistics))
         }
     }

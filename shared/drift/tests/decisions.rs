@@ -57,7 +57,7 @@ impl Homes {
             reference_rows: Some(profile.n_rows),
             checked_at: None,
         };
-        let page = report::html(&meta, report::Verdict::Decision(decision), &reasons, &columns);
+        let page = report::html(&meta, report::Verdict::Decision(decision), &reasons, &[], &columns);
         (decision, reasons, page)
     }
 }

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use registry::{BatchState, BatchStatus, Registry};
 use spec::{Batch, Spec, Window};
 
@@ -116,11 +119,22 @@ pub async fn find(registry: &Registry, model: &str, batch: &str) -> Result<Batch
 ///
 /// # Errors
 /// [`Error::Rows`] when the spec's columns are no longer those of the stored rows, [`Error::Registry`].
-pub async fn rows(registry: &Registry, spec: &std::sync::Arc<Spec>, batch: &str) -> Result<Rows, Error> {
+pub async fn rows(registry: &Registry, spec: &Arc<Spec>, batch: &str) -> Result<Rows, Error> {
+    rows_in(registry, spec, batch, 0..usize::MAX).await
+}
+
+/// The rows of one batch with these numbers, from 0, as far as it has them. Others are not held in memory.
+///
+/// Where the spec splits by time, which rows are hold-out follows from all rows of a batch, and these are split as if they
+/// were all.
+///
+/// # Errors
+/// As [`rows`].
+pub async fn rows_in(registry: &Registry, spec: &Arc<Spec>, batch: &str, rows: Range<usize>) -> Result<Rows, Error> {
     let bytes = registry.get_batch_file(&spec.name, batch, ROWS_FILE).await?;
     let (reader_spec, name) = (spec.clone(), batch.to_owned());
     let read = tokio::task::spawn_blocking(move || {
-        let batch = dataset::read_parquet(&reader_spec, &bytes)?;
+        let batch = dataset::read_parquet_rows(&reader_spec, &bytes, rows)?;
         let holdout = reader_spec.splitter().holdout(&batch);
         Ok(Rows { batch, holdout })
     });

@@ -175,12 +175,15 @@ impl Fixture {
     }
 
     pub(crate) async fn check_as(&self, batch: &str, key: Option<&str>) -> (StatusCode, Json) {
-        let body = json!({"model": MODEL, "batch": batch}).to_string();
-        let mut request = Request::post("/check-drift").header("content-type", "application/json");
+        self.post("/check-drift", &json!({"model": MODEL, "batch": batch}), key).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Json, key: Option<&str>) -> (StatusCode, Json) {
+        let mut request = Request::post(path).header("content-type", "application/json");
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        let (status, _, body) = send(&self.app, request.body(Body::from(body)).unwrap()).await;
+        let (status, _, body) = send(&self.app, request.body(Body::from(body.to_string())).unwrap()).await;
         (status, serde_json::from_str(&body).unwrap())
     }
 

@@ -91,3 +91,26 @@ async fn few_labels_say_nothing() {
     let body = fixture.decided(&batch, "skip").await;
     assert_eq!(live(&body), [("the batch", 300, false)]);
 }
+
+#[tokio::test]
+async fn what_is_to_be_expected_is_told_and_decides_nothing() {
+    let fixture = Fixture::in_memory();
+    fixture.serve(PLAIN).await;
+    let batch = fixture.land(1, PLAIN).await;
+    let body = fixture.decided(&batch, "skip").await;
+    let outlook = &body["outlook"];
+    assert_eq!(
+        (&outlook["metric"], &outlook["rows"], &outlook["worse"]),
+        (&json!("rmse"), &json!(2_000), &json!(false))
+    );
+    assert!((outlook["expected"].as_f64().unwrap() - 1.0).abs() < 0.15, "{outlook}");
+    assert_eq!(body["warnings"], json!([]));
+
+    // A number that the reference has never had.
+    let moved = fixture.land(2, Rows { shift: 0.5, ..PLAIN }).await;
+    let body = fixture.decided(&moved, "train").await;
+    let warning = body["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("column `size`: ") && warning.contains("outside the reference's range"), "{body}");
+    let (_, _, page) = fixture.page(body["report_url"].as_str().unwrap()).await;
+    assert!(page.contains("Also worth knowing"), "{page}");
+}

@@ -3,4 +3,5 @@
 mod decisions;
 mod fixture;
 mod live;
+mod parts;
 mod records;

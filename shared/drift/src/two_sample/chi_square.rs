@@ -48,23 +48,32 @@ pub const MIN_EXPECTED: f64 = 5.0;
 /// assert!((test.p_value / 0.0064196285414337044 - 1.0).abs() < 1e-6);
 /// ```
 pub fn homogeneity(reference: &[u64], current: &[u64]) -> ChiSquare {
+    let (statistic, dof) = cells(reference, current, |observed, total, n_side, n_both| {
+        let expected = total * n_side / n_both;
+        (observed - expected).powi(2) / expected
+    });
+    ChiSquare::new(statistic, dof)
+}
+
+/// The sum of a term over the cells of the `2 x k` table, and its degrees of freedom: categories with any row, less one. Of a
+/// cell the term gets the rows, those of its category on both sides, those of its side, and all.
+///
+/// A side without rows gives 0 and 0.
+pub(super) fn cells(reference: &[u64], current: &[u64], term: impl Fn(f64, f64, f64, f64) -> f64) -> (f64, usize) {
     let n_reference = reference.iter().sum::<u64>() as f64;
     let n_current = current.iter().sum::<u64>() as f64;
     if n_reference == 0.0 || n_current == 0.0 {
-        return ChiSquare::new(0.0, 0);
+        return (0.0, 0);
     }
     let n_both = n_reference + n_current;
-    let mut statistic = 0.0;
+    let mut sum = 0.0;
     let mut n_categories: usize = 0;
     for (a, b) in aligned(reference, current).filter(|&(a, b)| a + b > 0) {
         let total = (a + b) as f64;
-        let expected_reference = total * n_reference / n_both;
-        let expected_current = total * n_current / n_both;
-        statistic += (a as f64 - expected_reference).powi(2) / expected_reference
-            + (b as f64 - expected_current).powi(2) / expected_current;
+        sum += term(a as f64, total, n_reference, n_both) + term(b as f64, total, n_current, n_both);
         n_categories += 1;
     }
-    ChiSquare::new(statistic, n_categories.saturating_sub(1))
+    (sum, n_categories.saturating_sub(1))
 }
 
 /// The same counts with rare categories pooled, so that each cell expects at least [`MIN_EXPECTED`] rows.

@@ -1,6 +1,6 @@
 //! G-test of homogeneity, for categories.
 
-use super::chi_square::{ChiSquare, aligned};
+use super::chi_square::{ChiSquare, cells};
 
 /// The G-test (log-likelihood ratio) of the `2 x k` table: `2 * sum over sides and categories of observed *
 /// ln(observed / expected)`, `k - 1` degrees of freedom. Categories that neither side has are left out, and a cell without
@@ -27,23 +27,9 @@ use super::chi_square::{ChiSquare, aligned};
 /// assert!((test.p_value / 0.006304757580913201 - 1.0).abs() < 1e-6);
 /// ```
 pub fn homogeneity(reference: &[u64], current: &[u64]) -> ChiSquare {
-    let n_reference = reference.iter().sum::<u64>() as f64;
-    let n_current = current.iter().sum::<u64>() as f64;
-    if n_reference == 0.0 || n_current == 0.0 {
-        return ChiSquare::new(0.0, 0);
-    }
-    let n_both = n_reference + n_current;
-    let part = |observed: u64, total: f64, n_side: f64| match observed {
-        0 => 0.0,
-        _ => observed as f64 * (observed as f64 * n_both / (total * n_side)).ln(),
-    };
-    let mut statistic = 0.0;
-    let mut n_categories: usize = 0;
-    for (a, b) in aligned(reference, current).filter(|&(a, b)| a + b > 0) {
-        let total = (a + b) as f64;
-        statistic += part(a, total, n_reference) + part(b, total, n_current);
-        n_categories += 1;
-    }
+    let (sum, dof) = cells(reference, current, |observed, total, n_side, n_both| {
+        if observed == 0.0 { 0.0 } else { observed * (observed * n_both / (total * n_side)).ln() }
+    });
     // Rounding may leave equal shares a few bits below zero.
-    ChiSquare::new((2.0 * statistic).max(0.0), n_categories.saturating_sub(1))
+    ChiSquare::new((2.0 * sum).max(0.0), dof)
 }

@@ -28,13 +28,20 @@ pub fn statistic(reference: &[f64], current: &[f64]) -> f64 {
     let (step_reference, step_current) = (1.0 / n as f64, 1.0 / m as f64);
     let (mut i, mut j) = (0, 0);
     let mut statistic: f64 = 0.0;
-    // When one side is used up the gap only shrinks.
+    // While values of one side alone come, the gap grows or shrinks all the way, so it is widest at an end of such a run. When
+    // one side is used up it only shrinks.
     while i < n && j < m {
-        let value = reference[i].min(current[j]);
-        while i < n && reference[i] <= value {
+        let (a, b) = (reference[i], current[j]);
+        while i < n && reference[i] < b {
             i += 1;
         }
-        while j < m && current[j] <= value {
+        while j < m && current[j] < a {
+            j += 1;
+        }
+        while a == b && i < n && reference[i] == a {
+            i += 1;
+        }
+        while a == b && j < m && current[j] == a {
             j += 1;
         }
         statistic = statistic.max((i as f64 * step_reference - j as f64 * step_current).abs());
