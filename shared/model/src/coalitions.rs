@@ -6,7 +6,7 @@ use shap::{Ends, Game, Mixed};
 use spec::{Batch, Categories, ColumnData, MISSING_CODE, Record, Space, Task, Value};
 
 use crate::layer::sum_addends;
-use crate::network::{Member, SCRATCH};
+use crate::network::{Member, SCRATCH, room};
 use crate::response::{Response, check_space};
 use crate::{Error, Predictions, Predictor};
 
@@ -143,8 +143,9 @@ impl Game for Coalitions<'_> {
     fn outputs(&self, mixed: &Mixed, out: &mut [f64]) {
         let members = self.predictor.network().members();
         let (n_rows, n_outputs) = (mixed.len(), self.n_outputs());
+        // Exact explanations count coalitions up, the first players changing fastest: so their features are added last.
         let (prepared, others): (Vec<&Feature>, Vec<&Feature>) =
-            self.features.iter().partition(|feature| !feature.addends.is_empty());
+            self.features.iter().rev().partition(|feature| !feature.addends.is_empty());
         let mut rows = Vec::with_capacity(n_rows * prepared.len());
         for (background, coalition) in mixed.rows() {
             rows.extend(prepared.iter().map(|feature| {
@@ -160,10 +161,10 @@ impl Game for Coalitions<'_> {
                 members.iter().zip(outputs.chunks_exact_mut(n_rows * n_outputs)).enumerate()
             {
                 let tables: Vec<&[f32]> = prepared.iter().map(|feature| feature.addends[index].as_slice()).collect();
-                scratch.sums.resize(n_rows * member.bias.len(), 0.0);
-                sum_addends(&member.bias, &tables, &rows, &mut scratch.sums);
+                let sums = room(&mut scratch.sums, n_rows * member.bias.len());
+                sum_addends(&member.bias, &tables, &rows, sums);
                 if let Some(encoded) = &encoded {
-                    for (row, sums) in scratch.sums.chunks_exact_mut(member.bias.len()).enumerate() {
+                    for (row, sums) in sums.chunks_exact_mut(member.bias.len()).enumerate() {
                         others.iter().for_each(|feature| add_cell(member, feature.slot, encoded, row, sums));
                     }
                 }
