@@ -186,8 +186,11 @@ fn spans(background: usize, n_players: usize) -> impl Iterator<Item = Span> {
 
 impl Span {
     fn fill(&self, players: &[usize], mixed: &mut Mixed) {
-        for coalition in self.coalitions.clone() {
-            let members = mixed.push(self.background);
+        if players.is_empty() {
+            return;
+        }
+        let (n_players, rows) = (mixed.n_players(), mixed.push_rows(self.background, self.coalitions.len()));
+        for (coalition, members) in self.coalitions.clone().zip(rows.chunks_exact_mut(n_players)) {
             for (bit, player) in players.iter().enumerate() {
                 members[*player] = coalition >> bit & 1 == 1;
             }

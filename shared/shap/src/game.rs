@@ -101,10 +101,20 @@ impl Mixed {
 
     /// Adds a row of this background row's cells, and gives its coalition, nobody yet, to be filled in.
     pub fn push(&mut self, background: usize) -> &mut [bool] {
-        self.background.push(background);
+        self.push_rows(background, 1)
+    }
+
+    /// Adds as many rows of this background row's cells, and gives their coalitions, nobody yet, one after the other.
+    pub fn push_rows(&mut self, background: usize, n_rows: usize) -> &mut [bool] {
+        self.background.resize(self.background.len() + n_rows, background);
         let start = self.members.len();
-        self.members.resize(start + self.n_players, false);
+        self.members.resize(start + n_rows * self.n_players, false);
         &mut self.members[start..]
+    }
+
+    /// How many players a coalition tells of.
+    pub fn n_players(&self) -> usize {
+        self.n_players
     }
 
     /// How many rows there are.
