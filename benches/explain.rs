@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,13 @@ use serde_json::{Value as Json, json};
 use shap::{Explanation, exact};
 use spec::{Batch, Space};
 
+/// Of a thread.
+type Failed = Box<dyn Error + Send + Sync>;
+
 /// Rows that are explained, and rows of the background.
 const ROWS: [usize; 2] = [100, 100];
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Failed> {
     let spec = spec();
     let predictor = predictor(&spec);
     let (explained, background) = (rows(&spec, ROWS[0], 6), rows(&spec, ROWS[1], 5));
@@ -34,23 +38,52 @@ fn main() -> Result<(), Box<dyn Error>> {
     group.bench_function("100 rows, 10 columns, 100 background rows, exact", |bencher| {
         bencher.iter(|| explain(&predictor, black_box(&explained), &background));
     });
+    group.bench_function("1 row, 10 columns, 100 background rows, exact", |bencher| {
+        let mut rows = (0..explained.n_rows()).cycle();
+        bencher.iter(|| explain_row(&predictor, black_box(&explained), rows.next().unwrap_or(0), &background));
+    });
     group.finish();
     criterion.final_summary();
     tell(&predictor, &explained, &background)
 }
 
-fn explain(predictor: &Predictor, explained: &Batch, background: &Batch) -> Result<Vec<Explanation>, Box<dyn Error>> {
-    let mut explanations = Vec::with_capacity(explained.n_rows());
-    for row in 0..explained.n_rows() {
-        let game = Coalitions::new(predictor, &explained.record(row), background, Space::Probability)?;
-        explanations.push(exact(&game)?);
-    }
-    Ok(explanations)
+/// Explains all rows, as many at once as there are cores: as `POST /explain` does.
+fn explain(predictor: &Predictor, explained: &Batch, background: &Batch) -> Result<Vec<Explanation>, Failed> {
+    let n_threads = thread::available_parallelism()?.get();
+    let next = AtomicUsize::new(0);
+    let of_thread = || -> Result<Vec<(usize, Explanation)>, Failed> {
+        let mut explanations = Vec::new();
+        loop {
+            let row = next.fetch_add(1, Ordering::Relaxed);
+            if row >= explained.n_rows() {
+                return Ok(explanations);
+            }
+            explanations.push((row, explain_row(predictor, explained, row, background)?));
+        }
+    };
+    let mut explanations = thread::scope(|scope| {
+        let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(of_thread)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().expect("no explanation panics"));
+        joined.collect::<Result<Vec<_>, Failed>>()
+    })?
+    .concat();
+    explanations.sort_by_key(|(row, _)| *row);
+    Ok(explanations.into_iter().map(|(_, explanation)| explanation).collect())
+}
+
+fn explain_row(
+    predictor: &Predictor,
+    explained: &Batch,
+    row: usize,
+    background: &Batch,
+) -> Result<Explanation, Failed> {
+    let game = Coalitions::new(predictor, &explained.record(row), background, Space::Probability)?;
+    Ok(exact(&game)?)
 }
 
 /// Compares one pass over all rows with the rate of fused multiply-adds on data in registers, measured beside it.
 #[expect(clippy::print_stdout, reason = "this is what a bench is for")]
-fn tell(predictor: &Predictor, explained: &Batch, background: &Batch) -> Result<(), Box<dyn Error>> {
+fn tell(predictor: &Predictor, explained: &Batch, background: &Batch) -> Result<(), Failed> {
     let peak = peak_multiply_adds();
     let began = Instant::now();
     let explanations = explain(predictor, explained, background)?;
@@ -111,7 +144,7 @@ impl WithSimd for MultiplyAdds {
 }
 
 /// The network, encoded rows, background rows after explained ones, and the values, for the same function in Python.
-fn export(predictor: &Predictor, explained: &Batch, background: &Batch) -> Result<Json, Box<dyn Error>> {
+fn export(predictor: &Predictor, explained: &Batch, background: &Batch) -> Result<Json, Failed> {
     let all = Batch::concat(vec![explained.clone(), background.clone()]).ok_or("there are rows")?;
     let encoded = predictor.encoder().encode(predictor.spec(), &all);
     let slots = predictor.encoder().slots().iter().map(|slot| match slot.slot {

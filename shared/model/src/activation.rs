@@ -51,11 +51,16 @@ impl WithSimd for Silu<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (least, one) = (simd.splat_f32s(LEAST), simd.splat_f32s(1.0));
-        for_each(simd, self.0, |x| {
-            // Below this the answer is zero to any precision; without the bound a huge negative sum would not be.
-            let bounded = simd.max_f32s(x, least);
-            simd.div_f32s(bounded, simd.add_f32s(one, exp(simd, simd.neg_f32s(x))))
-        });
+        for_each(
+            simd,
+            self.0,
+            #[inline(always)]
+            |x| {
+                // Below this the answer is zero to any precision; without the bound a huge negative sum would not be.
+                let bounded = simd.max_f32s(x, least);
+                simd.div_f32s(bounded, simd.add_f32s(one, exp(simd, simd.neg_f32s(x))))
+            },
+        );
     }
 }
 
@@ -69,22 +74,24 @@ impl WithSimd for SiluWithSlopes<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (least, one) = (simd.splat_f32s(LEAST), simd.splat_f32s(1.0));
-        let both = |x| {
-            let bounded = simd.max_f32s(x, least);
-            let share = simd.div_f32s(one, simd.add_f32s(one, exp(simd, simd.neg_f32s(x))));
-            let rest = simd.mul_f32s(bounded, simd.sub_f32s(one, share));
-            (simd.mul_f32s(bounded, share), simd.mul_f32s(share, simd.add_f32s(one, rest)))
-        };
         let (values, last_values) = S::as_mut_simd_f32s(self.values);
         let (slopes, last_slopes) = S::as_mut_simd_f32s(self.slopes);
         for (value, slope) in values.iter_mut().zip(slopes) {
-            (*value, *slope) = both(*value);
+            (*value, *slope) = silu_and_slope(simd, *value);
         }
-        let (value, slope) = both(simd.partial_load_f32s(last_values));
+        let (value, slope) = silu_and_slope(simd, simd.partial_load_f32s(last_values));
         simd.partial_store_f32s(last_values, value);
         simd.partial_store_f32s(last_slopes, slope);
     }
+}
+
+#[inline(always)]
+fn silu_and_slope<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    let (least, one) = (simd.splat_f32s(LEAST), simd.splat_f32s(1.0));
+    let bounded = simd.max_f32s(x, least);
+    let share = simd.div_f32s(one, simd.add_f32s(one, exp(simd, simd.neg_f32s(x))));
+    let rest = simd.mul_f32s(bounded, simd.sub_f32s(one, share));
+    (simd.mul_f32s(bounded, share), simd.mul_f32s(share, simd.add_f32s(one, rest)))
 }
 
 struct SigmoidOfTwice<'a>(&'a mut [f32]);
@@ -95,7 +102,12 @@ impl WithSimd for SigmoidOfTwice<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (twice, one) = (simd.splat_f32s(-2.0), simd.splat_f32s(1.0));
-        for_each(simd, self.0, |x| simd.div_f32s(one, simd.add_f32s(one, exp(simd, simd.mul_f32s(twice, x)))));
+        for_each(
+            simd,
+            self.0,
+            #[inline(always)]
+            |x| simd.div_f32s(one, simd.add_f32s(one, exp(simd, simd.mul_f32s(twice, x)))),
+        );
     }
 }
 
@@ -108,6 +120,9 @@ fn for_each<S: Simd>(simd: S, values: &mut [f32], bend: impl Fn(S::f32s) -> S::f
     let bent = bend(simd.partial_load_f32s(rest));
     simd.partial_store_f32s(rest, bent);
 }
+
+// Closures that call vector instructions are marked to be inlined: compiled by themselves, they are not for a processor that
+// has these instructions, and every one of them becomes a call.
 
 /// `e^x`, to about 1e-7 of it, between `2^-126` and `2^126`: `2^n` by its bits, times the Taylor series of the rest, which
 /// lies within half a power of two.

@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 
 use features::{Encoded, Slot};
-use ndarray::{Array2, ArrayView1, ArrayView2};
-use shap::{Game, Mixed, players_by_row};
+use ndarray::{Array2, ArrayView1};
+use shap::{Ends, Game, Mixed};
 use spec::{Batch, Categories, ColumnData, MISSING_CODE, Record, Space, Task, Value};
 
 use crate::layer::sum_addends;
-use crate::network::{Member, SCRATCH};
+use crate::network::{Member, SCRATCH, room};
 use crate::response::{Response, check_space};
 use crate::{Error, Predictions, Predictor};
 
@@ -37,9 +37,7 @@ pub struct Coalitions<'a> {
     background: &'a Batch,
     /// The record's cells, each repeated for every background row.
     record: Vec<ColumnData>,
-    players: Vec<Vec<usize>>,
-    full_value: Array2<f64>,
-    base_values: Array2<f64>,
+    ends: Ends,
     features: Vec<Feature>,
 }
 
@@ -73,11 +71,11 @@ impl<'a> Coalitions<'a> {
         let full_value = predictor.explained(&predictor.predict_records(std::slice::from_ref(record)), space);
         let base_values = predictor.explained(&predictor.predict(background), space);
         let is_same = |player: usize, row: usize| background.column(player).value(row) == record.values()[player];
-        let players = players_by_row(n_players, n_background, is_same);
+        let ends = Ends::new(n_players, full_value.row(0).to_owned(), base_values, is_same);
         let columns = background.columns().iter().zip(record.values());
         let record = columns.map(|(column, value)| repeat(column, value, n_background)).collect();
         let features = Vec::new();
-        let mut game = Self { predictor, space, background, record, players, full_value, base_values, features };
+        let mut game = Self { predictor, space, background, record, ends, features };
         game.features = game.prepared();
         Ok(game)
     }
@@ -138,35 +136,16 @@ impl<'a> Coalitions<'a> {
 }
 
 impl Game for Coalitions<'_> {
-    fn n_players(&self) -> usize {
-        self.record.len()
-    }
-
-    fn n_outputs(&self) -> usize {
-        self.predictor.network().architecture().n_outputs
-    }
-
-    fn n_background(&self) -> usize {
-        self.background.n_rows()
-    }
-
-    fn players(&self, background: usize) -> &[usize] {
-        &self.players[background]
-    }
-
-    fn full_value(&self) -> ArrayView1<'_, f64> {
-        self.full_value.row(0)
-    }
-
-    fn base_values(&self) -> ArrayView2<'_, f64> {
-        self.base_values.view()
+    fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     fn outputs(&self, mixed: &Mixed, out: &mut [f64]) {
         let members = self.predictor.network().members();
         let (n_rows, n_outputs) = (mixed.len(), self.n_outputs());
+        // Exact explanations count coalitions up, the first players changing fastest: so their features are added last.
         let (prepared, others): (Vec<&Feature>, Vec<&Feature>) =
-            self.features.iter().partition(|feature| !feature.addends.is_empty());
+            self.features.iter().rev().partition(|feature| !feature.addends.is_empty());
         let mut rows = Vec::with_capacity(n_rows * prepared.len());
         for (background, coalition) in mixed.rows() {
             rows.extend(prepared.iter().map(|feature| {
@@ -182,10 +161,10 @@ impl Game for Coalitions<'_> {
                 members.iter().zip(outputs.chunks_exact_mut(n_rows * n_outputs)).enumerate()
             {
                 let tables: Vec<&[f32]> = prepared.iter().map(|feature| feature.addends[index].as_slice()).collect();
-                scratch.sums.resize(n_rows * member.bias.len(), 0.0);
-                sum_addends(&member.bias, &tables, &rows, &mut scratch.sums);
+                let sums = room(&mut scratch.sums, n_rows * member.bias.len());
+                sum_addends(&member.bias, &tables, &rows, sums);
                 if let Some(encoded) = &encoded {
-                    for (row, sums) in scratch.sums.chunks_exact_mut(member.bias.len()).enumerate() {
+                    for (row, sums) in sums.chunks_exact_mut(member.bias.len()).enumerate() {
                         others.iter().for_each(|feature| add_cell(member, feature.slot, encoded, row, sums));
                     }
                 }

@@ -38,9 +38,14 @@ impl Layer {
         Self { n_in, weight: laid_out, bias: bias.to_vec() }
     }
 
-    /// `out += input weight`, for `input` of `[n_rows, n_in]` and `out` of `[n_rows, n_out]`.
+    /// `out = bias + input weight`, for `input` of `[n_rows, n_in]` and `out` of `[n_rows, n_out]`.
+    pub(crate) fn apply(&self, input: &[f32], out: &mut [f32]) {
+        Arch::new().dispatch(Product { layer: self, input, out, adds: false });
+    }
+
+    /// `out += input weight`, for the same shapes.
     pub(crate) fn add(&self, input: &[f32], out: &mut [f32]) {
-        Arch::new().dispatch(Add { layer: self, input, out });
+        Arch::new().dispatch(Product { layer: self, input, out, adds: true });
     }
 }
 
@@ -56,13 +61,15 @@ impl WithSimd for PanelWidth {
     }
 }
 
-struct Add<'a> {
+struct Product<'a> {
     layer: &'a Layer,
     input: &'a [f32],
     out: &'a mut [f32],
+    /// Whether it is added to what `out` holds, instead of to the bias.
+    adds: bool,
 }
 
-impl WithSimd for Add<'_> {
+impl WithSimd for Product<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -71,12 +78,14 @@ impl WithSimd for Add<'_> {
         let (n_in, n_out) = (*n_in, bias.len());
         if n_out <= MOST_DOTS {
             for (input, out) in self.input.chunks_exact(n_in).zip(self.out.chunks_exact_mut(n_out)) {
-                for (weight, out) in weight.chunks_exact(n_in).zip(out) {
-                    *out += dot(simd, input, weight);
+                for ((weight, bias), out) in weight.chunks_exact(n_in).zip(bias).zip(out) {
+                    let start = if self.adds { *out } else { *bias };
+                    *out = start + dot(simd, input, weight);
                 }
             }
             return;
         }
+        let bias = (!self.adds).then_some(bias.as_slice());
         let tiles = self.input.len() / n_in / ROWS_TOGETHER * ROWS_TOGETHER;
         let (input, input_rest) = self.input.split_at(tiles * n_in);
         let (out, out_rest) = self.out.split_at_mut(tiles * n_out);
@@ -84,11 +93,11 @@ impl WithSimd for Add<'_> {
         for (index, panel) in weight.chunks_exact(n_in * 2 * S::F32_LANES).enumerate() {
             let tiles = input.chunks_exact(ROWS_TOGETHER * n_in).zip(out.chunks_exact_mut(ROWS_TOGETHER * n_out));
             for (input, out) in tiles {
-                add_tile(simd, input, vectors::<S>(panel), columns::<S>(index, n_out), out);
+                add_tile(simd, input, vectors::<S>(panel), columns::<S>(index, n_out), bias, out);
             }
         }
         for (input, out) in input_rest.chunks_exact(n_in).zip(out_rest.chunks_exact_mut(n_out)) {
-            add_row(simd, input, weight, out);
+            add_row(simd, input, weight, bias, out);
         }
     }
 }
@@ -105,13 +114,20 @@ fn columns<S: Simd>(panel: usize, n_out: usize) -> std::ops::Range<usize> {
     panel * width..n_out.min((panel + 1) * width)
 }
 
-/// A panel's columns of six rows.
+/// A panel's columns of six rows, added to the bias, or where there is none to `out`.
 #[inline(always)]
-fn add_tile<S: Simd>(simd: S, input: &[f32], panel: &[[S::f32s; 2]], columns: std::ops::Range<usize>, out: &mut [f32]) {
+fn add_tile<S: Simd>(
+    simd: S,
+    input: &[f32],
+    panel: &[[S::f32s; 2]],
+    columns: std::ops::Range<usize>,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) {
     let (n_in, n_out) = (input.len() / ROWS_TOGETHER, out.len() / ROWS_TOGETHER);
     let mut sums = [[simd.splat_f32s(0.0); 2]; ROWS_TOGETHER];
     for (sums, out) in sums.iter_mut().zip(out.chunks_exact(n_out)) {
-        *sums = load(simd, &out[columns.clone()]);
+        *sums = load(simd, &bias.unwrap_or(out)[columns.clone()]);
     }
     let (a, rest) = input.split_at(n_in);
     let (b, rest) = rest.split_at(n_in);
@@ -130,15 +146,18 @@ fn add_tile<S: Simd>(simd: S, input: &[f32], panel: &[[S::f32s; 2]], columns: st
     }
 }
 
-/// All columns of one row: four panels at a time, so that no sum waits for its own last addition.
+/// All columns of one row, added as those of a tile: four panels at a time, so that no sum waits for its own last addition.
 #[inline(always)]
-fn add_row<S: Simd>(simd: S, input: &[f32], weight: &[f32], out: &mut [f32]) {
+fn add_row<S: Simd>(simd: S, input: &[f32], weight: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
     let (n_in, n_out, width) = (input.len(), out.len(), 2 * S::F32_LANES);
     let four = weight.chunks_exact(4 * n_in * width);
     let (n_four, rest) = (four.len(), four.remainder());
     for (index, panels) in four.enumerate() {
         let at = |panel: usize| columns::<S>(4 * index + panel, n_out);
-        let mut sums: [[S::f32s; 2]; 4] = [0, 1, 2, 3].map(|panel| load(simd, &out[at(panel)]));
+        let mut sums: [[S::f32s; 2]; 4] = [0, 1, 2, 3].map(
+            #[inline(always)]
+            |panel| load(simd, &bias.unwrap_or(out)[at(panel)]),
+        );
         let (a, panels) = panels.split_at(n_in * width);
         let (b, panels) = panels.split_at(n_in * width);
         let (c, d) = panels.split_at(n_in * width);
@@ -156,7 +175,7 @@ fn add_row<S: Simd>(simd: S, input: &[f32], weight: &[f32], out: &mut [f32]) {
     }
     for (index, panel) in rest.chunks_exact(n_in * width).enumerate() {
         let columns = columns::<S>(4 * n_four + index, n_out);
-        let mut sums = load(simd, &out[columns.clone()]);
+        let mut sums = load(simd, &bias.unwrap_or(out)[columns.clone()]);
         for (value, weight) in input.iter().zip(vectors::<S>(panel)) {
             let value = simd.splat_f32s(*value);
             sums[0] = simd.mul_add_e_f32s(value, weight[0], sums[0]);
@@ -166,24 +185,43 @@ fn add_row<S: Simd>(simd: S, input: &[f32], weight: &[f32], out: &mut [f32]) {
     }
 }
 
-/// The sum of the products of two vectors, in an order that depends on their length alone.
+/// The sum of the products of two vectors, in an order that depends on their length alone: 64 sums, of every 64th product
+/// each, are added by halves, however many of them a processor has in a vector. So one that has wider vectors answers with
+/// the same bits.
 #[inline(always)]
 fn dot<S: Simd>(simd: S, left: &[f32], right: &[f32]) -> f32 {
-    let ((left, left_rest), (right, right_rest)) = (S::as_simd_f32s(left), S::as_simd_f32s(right));
-    let mut sums = [simd.splat_f32s(0.0); 4];
-    let ((left, left_few), (right, right_few)) = (left.as_chunks::<4>(), right.as_chunks::<4>());
+    const N_SUMS: usize = 64;
+    let n_vectors = N_SUMS / S::F32_LANES;
+    let mut sums = [simd.splat_f32s(0.0); N_SUMS];
+    let sums = &mut sums[..n_vectors];
+    let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<N_SUMS>(), right.as_chunks::<N_SUMS>());
     for (left, right) in left.iter().zip(right) {
+        let (left, right) = (S::as_simd_f32s(left).0, S::as_simd_f32s(right).0);
         for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
             *sum = simd.mul_add_e_f32s(*left, *right, *sum);
         }
     }
-    for (left, right) in left_few.iter().zip(right_few) {
-        sums[0] = simd.mul_add_e_f32s(*left, *right, sums[0]);
+    let rest = left_rest.chunks(S::F32_LANES).zip(right_rest.chunks(S::F32_LANES));
+    for (sum, (left, right)) in sums.iter_mut().zip(rest) {
+        *sum = simd.mul_add_e_f32s(simd.partial_load_f32s(left), simd.partial_load_f32s(right), *sum);
     }
-    let rest = [simd.partial_load_f32s(left_rest), simd.partial_load_f32s(right_rest)];
-    sums[1] = simd.mul_add_e_f32s(rest[0], rest[1], sums[1]);
-    let [a, b, c, d] = sums;
-    simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
+    let mut n_left = n_vectors;
+    while n_left > 1 {
+        n_left /= 2;
+        for index in 0..n_left {
+            sums[index] = simd.add_f32s(sums[index], sums[index + n_left]);
+        }
+    }
+    let mut lanes = [0.0; N_SUMS];
+    simd.partial_store_f32s(&mut lanes[..S::F32_LANES], sums[0]);
+    let mut n_left = S::F32_LANES;
+    while n_left > 1 {
+        n_left /= 2;
+        for index in 0..n_left {
+            lanes[index] += lanes[index + n_left];
+        }
+    }
+    lanes[0]
 }
 
 /// A panel's columns, zeros beyond the last.
@@ -207,9 +245,11 @@ fn store<S: Simd>(simd: S, sums: [S::f32s; 2], columns: &mut [f32]) {
     simd.partial_store_f32s(second, sums[1]);
 }
 
-/// Rows of sums, each a start and one row of each of some tables.
+/// Rows of sums, each a start and one row of each of some tables, added in their order.
 ///
-/// `starts` and the tables' rows have the length `width`; `rows` holds, for each row of `sums`, its row in each table.
+/// `starts` and the tables' rows have the length `width`; `rows` holds, for each row of `sums`, its row in each table. What a
+/// row has in common with the one before it, from the first table on, is not added again: rows that differ in the last
+/// tables alone are cheap.
 pub(crate) fn sum_addends(start: &[f32], tables: &[&[f32]], rows: &[u32], sums: &mut [f32]) {
     Arch::new().dispatch(SumAddends { start, tables, rows, sums });
 }
@@ -226,37 +266,61 @@ impl WithSimd for SumAddends<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let width = self.start.len();
-        let n_tables = self.tables.len();
-        for (row, sums) in self.sums.chunks_exact_mut(width).enumerate() {
-            let rows = &self.rows[row * n_tables..(row + 1) * n_tables];
-            let mut start = 0;
+        let Self { start, tables, rows, sums } = self;
+        let (width, n_tables) = (start.len(), tables.len());
+        if n_tables == 0 {
+            sums.chunks_exact_mut(width).for_each(|sums| sums.copy_from_slice(start));
+            return;
+        }
+        // The sums of the first tables, of none of them first.
+        let mut partial = start.repeat(n_tables);
+        let mut row_before: &[u32] = &[];
+        let mut rows = rows.chunks_exact(n_tables).peekable();
+        for sums in sums.chunks_exact_mut(width) {
+            let Some(row) = rows.next() else { break };
+            let n_kept = n_common(row_before, row).min(n_tables - 1);
+            // What the next row starts with is kept for it.
+            let n_next = rows.peek().map_or(0, |next| n_common(row, next)).min(n_tables - 1);
+            row_before = row;
+            let mut at = 0;
             // Eight vectors of sums stay in registers while the tables pass.
-            while start + 8 * S::F32_LANES <= width {
-                let at = start..start + 8 * S::F32_LANES;
-                let mut block: [S::f32s; 8] = eight::<S>(&self.start[at.clone()]);
-                for (table, row) in self.tables.iter().zip(rows) {
-                    let first = *row as usize * width + start;
-                    let addend = eight::<S>(&table[first..first + 8 * S::F32_LANES]);
+            while at + 8 * S::F32_LANES <= width {
+                let mut block: [S::f32s; 8] = eight::<S>(&partial[n_kept * width + at..]);
+                for index in n_kept..n_tables {
+                    let addend = eight::<S>(&tables[index][row[index] as usize * width + at..]);
                     for (sum, addend) in block.iter_mut().zip(addend) {
                         *sum = simd.add_f32s(*sum, addend);
                     }
+                    if index < n_next {
+                        let kept = &mut partial[(index + 1) * width + at..];
+                        S::as_mut_simd_f32s(&mut kept[..8 * S::F32_LANES]).0.copy_from_slice(&block);
+                    }
                 }
-                S::as_mut_simd_f32s(&mut sums[at]).0.copy_from_slice(&block);
-                start += 8 * S::F32_LANES;
+                S::as_mut_simd_f32s(&mut sums[at..at + 8 * S::F32_LANES]).0.copy_from_slice(&block);
+                at += 8 * S::F32_LANES;
             }
-            sums[start..].copy_from_slice(&self.start[start..]);
-            for (table, row) in self.tables.iter().zip(rows) {
-                let addend = &table[*row as usize * width..(*row as usize + 1) * width];
-                sums[start..].iter_mut().zip(&addend[start..]).for_each(|(sum, addend)| *sum += addend);
+            sums[at..].copy_from_slice(&partial[n_kept * width + at..(n_kept + 1) * width]);
+            for index in n_kept..n_tables {
+                let first = row[index] as usize * width;
+                let addend = &tables[index][first + at..first + width];
+                sums[at..].iter_mut().zip(addend).for_each(|(sum, addend)| *sum += addend);
+                if index < n_next {
+                    partial[(index + 1) * width + at..(index + 2) * width].copy_from_slice(&sums[at..]);
+                }
             }
         }
     }
 }
 
+/// How many elements are equal, up to the first that is not.
+#[inline(always)]
+fn n_common(left: &[u32], right: &[u32]) -> usize {
+    left.iter().zip(right).take_while(|(left, right)| left == right).count()
+}
+
 #[inline(always)]
 fn eight<S: Simd>(values: &[f32]) -> [S::f32s; 8] {
-    let (vectors, _) = S::as_simd_f32s(values).0.as_chunks::<8>();
+    let (vectors, _) = S::as_simd_f32s(&values[..8 * S::F32_LANES]).0.as_chunks::<8>();
     vectors[0]
 }
 
@@ -285,8 +349,8 @@ mod tests {
                 layer.add(&input, &mut all);
                 for row in 0..n_rows {
                     let input = &input[row * n_in..(row + 1) * n_in];
-                    let mut alone = bias.clone();
-                    layer.add(input, &mut alone);
+                    let mut alone = vec![f32::NAN; n_out];
+                    layer.apply(input, &mut alone);
                     assert_eq!(alone, all[row * n_out..(row + 1) * n_out], "{n_in} {n_out} {n_rows}");
                     for (out, sum) in alone.iter().enumerate() {
                         let products =
@@ -301,16 +365,43 @@ mod tests {
 
     #[test]
     fn addends_are_summed() {
-        for width in [1, 64, 100, 256] {
-            let (start, first, second) = (numbers(width, 1), numbers(3 * width, 2), numbers(2 * width, 3));
-            let mut sums = vec![f32::NAN; 2 * width];
-            sum_addends(&start, &[&first, &second], &[2, 0, 1, 1], &mut sums);
-            for (row, (a, b)) in [(2, 0), (1, 1)].into_iter().enumerate() {
-                for at in 0..width {
-                    let expected = start[at] + first[a * width + at] + second[b * width + at];
-                    assert_eq!(sums[row * width + at], expected);
+        for width in [1, 64, 100, 256, 300] {
+            let start = numbers(width, 1);
+            let tables: Vec<Vec<f32>> = (2..6).map(|seed| numbers(3 * width, seed)).collect();
+            let tables: Vec<&[f32]> = tables.iter().map(Vec::as_slice).collect();
+            // All rows of three cells in four tables, in an order in which neighbours share every number of tables.
+            for (n_tables, step) in [(4, 1), (4, 7), (1, 1), (0, 1)] {
+                let cell = |row: usize, table: usize| (row * step / 3_usize.pow(3 - table as u32) % 3) as u32;
+                let rows: Vec<u32> = (0..81).flat_map(|row| (0..n_tables).map(move |table| cell(row, table))).collect();
+                let mut sums = vec![f32::NAN; 81 * width];
+                sum_addends(&start, &tables[..n_tables], &rows, &mut sums);
+                for (row, sums) in sums.chunks_exact(width).enumerate() {
+                    for (at, sum) in sums.iter().enumerate() {
+                        let cells = &rows[row * n_tables..(row + 1) * n_tables];
+                        let addends = tables.iter().zip(cells).map(|(table, cell)| table[*cell as usize * width + at]);
+                        assert_eq!(*sum, addends.fold(start[at], |sum, addend| sum + addend), "{width} {row}");
+                    }
                 }
             }
+        }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn wider_vectors_give_the_same_bits() {
+        let (Some(narrow), Some(wide)) = (pulp::x86::V3::try_new(), pulp::x86::V4::try_new()) else { return };
+        struct Dot<'a>(&'a [f32], &'a [f32]);
+        impl WithSimd for Dot<'_> {
+            type Output = f32;
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) -> f32 {
+                dot(simd, self.0, self.1)
+            }
+        }
+        for length in [1, 7, 16, 63, 64, 65, 100, 256, 300] {
+            let (left, right) = (numbers(length, 1), numbers(length, 2));
+            let narrow = Simd::vectorize(narrow, Dot(&left, &right));
+            assert_eq!(narrow, Simd::vectorize(wide, Dot(&left, &right)), "{length}");
         }
     }
 }

@@ -46,9 +46,9 @@ pub(crate) struct Member {
 /// Buffers for the hidden values of some rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scratch {
-    /// The first layer's sums. Shape `[n_rows, width]`.
+    /// The first layer's sums. It starts with `[n_rows, width]`, as the others with what they hold.
     pub(crate) sums: Vec<f32>,
-    /// What was computed last. Shape `[n_rows, n]`.
+    /// What was computed last.
     values: Vec<f32>,
     next: Vec<f32>,
 }
@@ -159,41 +159,58 @@ impl Member {
         }
     }
 
-    /// What follows the first layer, on `scratch.sums`, which holds `[n_rows, width]`; `out` gets `[n_rows, n_outputs]`.
+    /// What follows the first layer, on `scratch.sums`, which starts with `[n_rows, width]` and is used up; `out` gets
+    /// `[n_rows, n_outputs]`.
     pub(crate) fn rest(&self, n_rows: usize, scratch: &mut Scratch, out: &mut [f32]) {
         let (width, n_sums, n_outputs) = (self.bias.len(), self.body.n_sums(), self.head.bias.len());
-        for (out, sums) in out.chunks_exact_mut(n_outputs).zip(scratch.sums.chunks_exact(width)) {
+        let Scratch { sums, values, next } = scratch;
+        for (out, sums) in out.chunks_exact_mut(n_outputs).zip(sums.chunks_exact(width)) {
             out.copy_from_slice(&self.head.bias);
             // Without a straight path there is nothing left to add.
             out.iter_mut().zip(&sums[n_sums..]).for_each(|(out, straight)| *out += straight);
         }
-        scratch.values.clear();
-        scratch.sums.chunks_exact(width).for_each(|sums| scratch.values.extend_from_slice(&sums[..n_sums]));
+        let mut n_values = n_sums;
+        if n_sums == width {
+            std::mem::swap(values, sums);
+        } else {
+            let values = room(values, n_rows * n_sums);
+            for (values, sums) in values.chunks_exact_mut(n_sums).zip(sums.chunks_exact(width)) {
+                values.copy_from_slice(&sums[..n_sums]);
+            }
+        }
         match &self.body {
             Body::Layers { .. } => {
-                silu(&mut scratch.values);
+                silu(&mut values[..n_rows * n_values]);
                 for layer in &self.hidden {
-                    scratch.next.clear();
-                    (0..n_rows).for_each(|_| scratch.next.extend_from_slice(&layer.bias));
-                    layer.add(&scratch.values, &mut scratch.next);
-                    silu(&mut scratch.next);
-                    std::mem::swap(&mut scratch.values, &mut scratch.next);
+                    let n_next = layer.bias.len();
+                    let out = room(next, n_rows * n_next);
+                    layer.apply(&values[..n_rows * n_values], out);
+                    silu(out);
+                    n_values = n_next;
+                    std::mem::swap(values, next);
                 }
             }
             Body::Trees { depth, .. } => {
-                sigmoid_of_twice(&mut scratch.values);
-                let n_trees = scratch.values.len() / depth;
-                scratch.next.resize(n_trees << depth, 0.0);
-                for (answers, shares) in
-                    scratch.values.chunks_exact(*depth).zip(scratch.next.chunks_exact_mut(1 << depth))
-                {
+                let answers = &mut values[..n_rows * n_values];
+                sigmoid_of_twice(answers);
+                n_values = n_values / depth << depth;
+                let shares = room(next, n_rows * n_values);
+                for (answers, shares) in answers.chunks_exact(*depth).zip(shares.chunks_exact_mut(1 << depth)) {
                     leaves(answers, shares);
                 }
-                std::mem::swap(&mut scratch.values, &mut scratch.next);
+                std::mem::swap(values, next);
             }
         }
-        self.head.add(&scratch.values, out);
+        self.head.add(&values[..n_rows * n_values], out);
     }
+}
+
+/// The first `len` elements of a buffer, which grows and never shrinks: what it held is not cleared.
+pub(crate) fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
 }
 
 fn add_scaled(sum: &mut [f32], scale: f32, addend: &[f32]) {

@@ -87,15 +87,12 @@ pub(crate) fn exact_rows<G: Game + ?Sized>(
     is_due: &dyn Fn() -> bool,
     mut keep: impl FnMut(usize, &Array2<f64>),
 ) -> Result<Walked, Error> {
-    let weights: Vec<Vec<f64>> = (0..=MAX_EXACT_PLAYERS).map(weights).collect();
-    let share = |n: usize, size: usize, player: usize, coalition: usize| {
-        if coalition >> player & 1 == 1 { weights[n][size - 1] } else { -weights[n][size] }
-    };
+    let shares: Vec<Vec<[f64; 2]>> = (0..=MAX_EXACT_PLAYERS).map(shares).collect();
     let n_outputs = game.n_outputs();
     let add = |n_players: usize, coalition: usize, gains: &[f64], sums: &mut [f64]| {
-        let size = coalition.count_ones() as usize;
+        let shares = shares[n_players][coalition.count_ones() as usize];
         for (player, sums) in sums.chunks_exact_mut(n_outputs).enumerate() {
-            let share = share(n_players, size, player, coalition);
+            let share = shares[coalition >> player & 1];
             sums.iter_mut().zip(gains).for_each(|(sum, gain)| *sum += share * gain);
         }
     };
@@ -189,8 +186,11 @@ fn spans(background: usize, n_players: usize) -> impl Iterator<Item = Span> {
 
 impl Span {
     fn fill(&self, players: &[usize], mixed: &mut Mixed) {
-        for coalition in self.coalitions.clone() {
-            let members = mixed.push(self.background);
+        if players.is_empty() {
+            return;
+        }
+        let (n_players, rows) = (mixed.n_players(), mixed.push_rows(self.background, self.coalitions.len()));
+        for (coalition, members) in self.coalitions.clone().zip(rows.chunks_exact_mut(n_players)) {
             for (bit, player) in players.iter().enumerate() {
                 members[*player] = coalition >> bit & 1 == 1;
             }
@@ -216,6 +216,13 @@ fn weights(n_players: usize) -> Vec<f64> {
             weight
         })
         .collect()
+}
+
+/// With what a coalition of each size, from 0 to `n_players`, counts for a player who is not in it, and for one who is.
+fn shares(n_players: usize) -> Vec<[f64; 2]> {
+    let weights = weights(n_players);
+    let before = |size: usize| size.checked_sub(1).map_or(0.0, |size| weights[size]);
+    (0..=n_players).map(|size| [-weights.get(size).unwrap_or(&0.0), before(size)]).collect()
 }
 
 #[cfg(test)]

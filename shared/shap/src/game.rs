@@ -1,4 +1,4 @@
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::Error;
 
@@ -13,23 +13,8 @@ use crate::Error;
 /// nothing in `v_b`: it is worth 0 there and need not play. That is what the explainers build on: they ask for the outputs
 /// at rows that are mixed of the explained and one background row, in blocks, from several threads.
 pub trait Game: Sync {
-    /// How many players there are; for a model, its raw columns.
-    fn n_players(&self) -> usize;
-
-    /// How many outputs a row has; for a model of several classes, one per class.
-    fn n_outputs(&self) -> usize;
-
-    /// How many background rows there are, at least 1.
-    fn n_background(&self) -> usize;
-
-    /// The players whose cell in this background row is not the explained row's, in rising order.
-    fn players(&self, background: usize) -> &[usize];
-
-    /// `f` at the explained row. Shape `[n_outputs]`.
-    fn full_value(&self) -> ArrayView1<'_, f64>;
-
-    /// `f` at each background row. Shape `[n_background, n_outputs]`.
-    fn base_values(&self) -> ArrayView2<'_, f64>;
+    /// The players, and `f` at both ends of every background row's game.
+    fn ends(&self) -> &Ends;
 
     /// Writes `f` at each mixed row.
     ///
@@ -38,6 +23,65 @@ pub trait Game: Sync {
     /// `out`: `[mixed.len(), n_outputs]`, row-major, every element overwritten. An output that cannot be computed is written
     /// as NaN, which the explainers answer with [`Error::NotFinite`].
     fn outputs(&self, mixed: &Mixed, out: &mut [f64]);
+
+    /// How many players there are; for a model, its raw columns.
+    fn n_players(&self) -> usize {
+        self.ends().n_players
+    }
+
+    /// How many outputs a row has; for a model of several classes, one per class.
+    fn n_outputs(&self) -> usize {
+        self.ends().full_value.len()
+    }
+
+    /// How many background rows there are, at least 1.
+    fn n_background(&self) -> usize {
+        self.ends().base_values.nrows()
+    }
+
+    /// The players whose cell in this background row is not the explained row's, in rising order.
+    fn players(&self, background: usize) -> &[usize] {
+        &self.ends().players[background]
+    }
+
+    /// `f` at the explained row. Shape `[n_outputs]`.
+    fn full_value(&self) -> ArrayView1<'_, f64> {
+        self.ends().full_value.view()
+    }
+
+    /// `f` at each background row. Shape `[n_background, n_outputs]`.
+    fn base_values(&self) -> ArrayView2<'_, f64> {
+        self.ends().base_values.view()
+    }
+}
+
+/// What a game knows before any mixed row is computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ends {
+    n_players: usize,
+    players: Vec<Vec<usize>>,
+    full_value: Array1<f64>,
+    base_values: Array2<f64>,
+}
+
+impl Ends {
+    /// Of `n_players` players, where `is_same(player, background)` tells whether a background row's cell is the explained
+    /// row's.
+    ///
+    /// # Shapes
+    ///
+    /// `full_value`, `f` at the explained row: `[n_outputs]`; `base_values`, `f` at each background row:
+    /// `[n_background, n_outputs]`.
+    pub fn new(
+        n_players: usize,
+        full_value: Array1<f64>,
+        base_values: Array2<f64>,
+        is_same: impl Fn(usize, usize) -> bool,
+    ) -> Self {
+        let of_row = |background| (0..n_players).filter(|player| !is_same(*player, background)).collect();
+        let players = (0..base_values.nrows()).map(of_row).collect();
+        Self { n_players, players, full_value, base_values }
+    }
 }
 
 /// Rows that are mixed of the explained row and a background row each.
@@ -57,10 +101,20 @@ impl Mixed {
 
     /// Adds a row of this background row's cells, and gives its coalition, nobody yet, to be filled in.
     pub fn push(&mut self, background: usize) -> &mut [bool] {
-        self.background.push(background);
+        self.push_rows(background, 1)
+    }
+
+    /// Adds as many rows of this background row's cells, and gives their coalitions, nobody yet, one after the other.
+    pub fn push_rows(&mut self, background: usize, n_rows: usize) -> &mut [bool] {
+        self.background.resize(self.background.len() + n_rows, background);
         let start = self.members.len();
-        self.members.resize(start + self.n_players, false);
+        self.members.resize(start + n_rows * self.n_players, false);
         &mut self.members[start..]
+    }
+
+    /// How many players a coalition tells of.
+    pub fn n_players(&self) -> usize {
+        self.n_players
     }
 
     /// How many rows there are.
@@ -80,18 +134,6 @@ impl Mixed {
     }
 }
 
-/// The players of each background row, for games whose cells can be compared.
-///
-/// `is_same(player, background)` tells whether a background row's cell is the explained row's.
-pub fn players_by_row(
-    n_players: usize,
-    n_background: usize,
-    is_same: impl Fn(usize, usize) -> bool,
-) -> Vec<Vec<usize>> {
-    let of_row = |background| (0..n_players).filter(|player| !is_same(*player, background)).collect();
-    (0..n_background).map(of_row).collect()
-}
-
 /// The game of any function of rows.
 ///
 /// It is for general models and as the plain reference that faster games are compared with.
@@ -99,9 +141,7 @@ pub fn players_by_row(
 pub struct ClosureGame<F> {
     row: Vec<f64>,
     background: Array2<f64>,
-    players: Vec<Vec<usize>>,
-    full_value: Array2<f64>,
-    base_values: Array2<f64>,
+    ends: Ends,
     f: F,
 }
 
@@ -138,8 +178,8 @@ where
         let full_value = called(ArrayView1::from(&row).insert_axis(ndarray::Axis(0)))?;
         // By bits, so that a missing cell is the same as another.
         let is_same = |player: usize, b: usize| row[player].to_bits() == background[[b, player]].to_bits();
-        let players = players_by_row(n_players, n_background, is_same);
-        Ok(Self { row, background, players, full_value, base_values, f })
+        let ends = Ends::new(n_players, full_value.row(0).to_owned(), base_values, is_same);
+        Ok(Self { row, background, ends, f })
     }
 }
 
@@ -147,28 +187,8 @@ impl<F> Game for ClosureGame<F>
 where
     F: Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync,
 {
-    fn n_players(&self) -> usize {
-        self.row.len()
-    }
-
-    fn n_outputs(&self) -> usize {
-        self.full_value.len()
-    }
-
-    fn n_background(&self) -> usize {
-        self.background.nrows()
-    }
-
-    fn players(&self, background: usize) -> &[usize] {
-        &self.players[background]
-    }
-
-    fn full_value(&self) -> ArrayView1<'_, f64> {
-        self.full_value.row(0)
-    }
-
-    fn base_values(&self) -> ArrayView2<'_, f64> {
-        self.base_values.view()
+    fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     fn outputs(&self, mixed: &Mixed, out: &mut [f64]) {

@@ -15,7 +15,7 @@ mod tally;
 
 pub use error::Error;
 pub use exact::{MAX_EXACT_PLAYERS, exact};
-pub use game::{ClosureGame, Game, Mixed, players_by_row};
+pub use game::{ClosureGame, Ends, Game, Mixed};
 pub use interactions::interactions;
 pub use sampled::{Budget, DEFAULT_EXACT_EVALUATIONS, DEFAULT_MAX_EVALUATIONS, sampled};
 
