@@ -25,7 +25,7 @@ pub(crate) fn of(
     let in_units = |mean| from_mean(metric, mean);
     match served.predictor().predict(&rows) {
         Predictions::Probabilities(probabilities) => {
-            Outlook::of_probabilities(metric.name(), &entropies(&probabilities), &held_out, settings, in_units)
+            Outlook::of_probabilities(metric.name(), &entropies(&probabilities.values), &held_out, settings, in_units)
         }
         Predictions::Numbers(predicted) => {
             let Predictions::Numbers(predicted_then) = served.predictor().predict(&reference) else { return None };

@@ -41,10 +41,11 @@ async fn answers_what_the_version_says(text: &str, n_rows: usize) {
                     let of_class = answered["probabilities"].as_object().unwrap();
                     assert!(of_class.keys().eq(&spec.target.classes));
                     assert!(
-                        of_class
-                            .values()
-                            .map(|value| value.as_f64().unwrap())
-                            .eq(probabilities.values.row(row).iter().copied())
+                        of_class.values().map(|value| value.as_f64().unwrap()).eq(probabilities
+                            .values
+                            .row(row)
+                            .iter()
+                            .copied())
                     );
                     assert!(answered.get("band").is_none());
                 }
