@@ -295,6 +295,11 @@ impl Fitter {
             let text = format!("{text} while learning; probabilities are those of the data");
             recipe.push(("weight of a class".to_owned(), text));
         }
+        recipe.extend(predictor.readout().decision.iter().map(|decision| {
+            let weights = self.spec.target.classes.iter().zip(&decision.weights);
+            let weights: Vec<String> = weights.map(|(class, weight)| format!("{class} {weight:.3}")).collect();
+            ("weight of a class's probability in what a row is called".to_owned(), weights.join(", "))
+        }));
         let cost = predictor.network().architecture().multiply_adds();
         recipe.push(("multiply-adds a row after the first layer".to_owned(), cost.to_string()));
         recipe.into_iter().collect()
