@@ -193,7 +193,7 @@ impl Member {
             Body::Trees { depth, .. } => {
                 let answers = &mut values[..n_rows * n_values];
                 sigmoid_of_twice(answers);
-                n_values = n_values / depth << depth;
+                n_values = (n_values / depth) << depth;
                 let shares = room(next, n_rows * n_values);
                 for (answers, shares) in answers.chunks_exact(*depth).zip(shares.chunks_exact_mut(1 << depth)) {
                     leaves(answers, shares);
