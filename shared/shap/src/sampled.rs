@@ -70,9 +70,9 @@ impl Budget<'_> {
 /// Shapley values from as few evaluations as they take: background rows that differ in few columns exactly, the others
 /// estimated from random coalitions, in pairs of opposites.
 ///
-/// Where the budget has eight rounds of `d − 1` pairs for every background row, the values are those of a regression on the
+/// Where the budget has eight rounds of `d − 1` pairs for every background row, and `d` is at most 40, the values are those of a regression on the
 /// pairs, drawn by their leverage: in every round each size once. Its error is a quarter to a third smaller than that of
-/// permutations of as many evaluations. A smaller budget, or a deadline in the first rounds, leaves permutations.
+/// permutations of as many evaluations. A smaller budget, more columns, or a deadline in the first rounds leave permutations.
 ///
 /// A permutation `π` gives each player what it adds when the players join in that order:
 /// `v({π_1..π_k}) − v({π_1..π_(k−1)})`; its mean over all permutations is the Shapley value. Each `π` is paired with its
@@ -139,7 +139,8 @@ pub(crate) fn explain_rows<G: Game + ?Sized>(
     let rows = tally.rows_without_exact();
     let round_evaluations: u64 = rows.iter().map(|row| Round::n_rows_of(game.players(*row).len()) as u64).sum();
     let n_rounds = budget.max_evaluations.saturating_sub(evaluations) / round_evaluations.max(1);
-    let has_regression = n_rounds >= MIN_ROUNDS && rows.iter().all(|row| game.players(*row).len() > 2);
+    let is_small = |row: &usize| (3..=MAX_REGRESSION_PLAYERS).contains(&game.players(*row).len());
+    let has_regression = n_rounds >= MIN_ROUNDS && rows.iter().all(is_small);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let is_due = || budget.is_due();
     let mut next_fit = FITTED_ROUNDS;
@@ -196,6 +197,10 @@ pub(crate) fn explain_rows<G: Game + ?Sized>(
 
 /// Rounds that a budget must have for a regression to be worth its while.
 const MIN_ROUNDS: u64 = 8;
+
+/// Most columns of a regression. It takes the square of them for each pair: beyond, more than the pair's evaluations do, and
+/// all of it after the deadline.
+const MAX_REGRESSION_PLAYERS: usize = 40;
 
 /// Rounds of permutations before a regression, which has no answer from so few: their spread tells an error early.
 const ORDERED_ROUNDS: usize = 2;
