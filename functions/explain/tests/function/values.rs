@@ -98,7 +98,6 @@ async fn many_columns_are_sampled_with_their_error() {
         assert!(explained["standard_error"].as_object().unwrap().keys().eq(spec.columns.keys()));
     }
     assert_eq!(app.explain("/explain", &body).await.1, answer, "the same request gets the same numbers");
-
 }
 
 /// A deadline that has passed before the first value is known is answered all the same, and the error says how well.
