@@ -4,10 +4,14 @@
 //! of the mean squared error over columns, networks and seeds, in units of the largest value:
 //!
 //! - `one`: antithetic permutations, the same for all background rows;
-//! - `own`: antithetic permutations of each background row's own, as `shap::sampled`;
+//! - `own`: antithetic permutations of each background row's own;
 //! - `kernel`: KernelSHAP's regression on paired coalitions drawn by the kernel, the same for all rows;
 //! - `leverage`: the same regression on pairs drawn by leverage scores, the same for all rows;
-//! - `own leverage`: a regression of each row's own.
+//! - `own leverage`: such a regression of each row's own;
+//! - `own ordered`: a regression of each row's own on the coalitions of antithetic permutations;
+//! - `shap`: `shap::sampled`, the regression on pairs of each size in turn, after two permutations.
+//!
+//! NaN: too few coalitions for one of the regressions.
 //!
 //! # Source
 //! C. Musco and R. T. Witter, "Provably accurate Shapley value estimation via leverage score sampling" (ICLR 2025); I. Covert
@@ -31,27 +35,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
     writeln!(
         out,
-        "{:>12} {:>10} {:>10} {:>10} {:>10} {:>13}",
-        "evaluations", "one", "own", "kernel", "leverage", "own leverage"
+        "{:>12} {:>10} {:>10} {:>10} {:>10} {:>13} {:>12} {:>10}",
+        "evaluations", "one", "own", "kernel", "leverage", "own leverage", "own ordered", "shap"
     )?;
     let networks: Vec<Problem> = (0..NETWORKS).map(Problem::new).collect();
     for rounds in [2, 4, 8, 16, 32] {
         // A pair of permutations for every background row, so many times.
         let evaluations = rounds * 2 * (N_PLAYERS - 1);
-        let mut squares = [0.0; 5];
+        let mut squares = [0.0; 7];
         for network in &networks {
             for seed in 0..SEEDS {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 let budget = Budget { max_evaluations: (evaluations * N_BACKGROUND) as u64, ..Budget::default() };
                 let rows: Vec<usize> = (0..N_BACKGROUND).collect();
+                let own = rows.iter().map(|row| network.permutations(&[*row], rounds, &mut rng));
+                let own = own.fold(Array1::zeros(N_PLAYERS), |sum, values| sum + values);
                 let own_leverage = rows.iter().map(|row| network.regression(&[*row], evaluations, true, &mut rng));
                 let own_leverage = own_leverage.fold(Array1::zeros(N_PLAYERS), |sum, values| sum + values);
+                let own_ordered = rows.iter().map(|row| network.ordered_regression(*row, rounds, &mut rng));
+                let own_ordered = own_ordered.fold(Array1::zeros(N_PLAYERS), |sum, values| sum + values);
                 let estimates = [
-                    network.permutations(rounds, &mut rng),
-                    sampled(&network.game()?, seed, budget)?.values.column(0).to_owned(),
+                    network.permutations(&rows, rounds, &mut rng),
+                    own / N_BACKGROUND as f64,
                     network.regression(&rows, evaluations, false, &mut rng),
                     network.regression(&rows, evaluations, true, &mut rng),
                     own_leverage / N_BACKGROUND as f64,
+                    own_ordered / N_BACKGROUND as f64,
+                    sampled(&network.game()?, seed, budget)?.values.column(0).to_owned(),
                 ];
                 let scale = network.values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
                 for (squares, estimate) in squares.iter_mut().zip(estimates) {
@@ -60,10 +70,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         let errors = squares.map(|sum| (sum / (NETWORKS * SEEDS) as f64 / N_PLAYERS as f64).sqrt());
-        let [one, own, kernel, leverage, own_leverage] = errors;
+        let [one, own, kernel, leverage, own_leverage, own_ordered, shap] = errors;
         writeln!(
             out,
-            "{:>12} {one:>10.2e} {own:>10.2e} {kernel:>10.2e} {leverage:>10.2e} {own_leverage:>13.2e}",
+            "{:>12} {one:>10.2e} {own:>10.2e} {kernel:>10.2e} {leverage:>10.2e} {own_leverage:>13.2e} \
+             {own_ordered:>12.2e} {shap:>10.2e}",
             evaluations * N_BACKGROUND
         )?;
     }
@@ -119,9 +130,8 @@ impl Problem {
         rows.iter().map(|row| self.coalitions[[*row, mask]]).sum::<f64>() / rows.len() as f64
     }
 
-    /// Antithetic permutations of the mean game.
-    fn permutations(&self, rounds: usize, rng: &mut ChaCha8Rng) -> Array1<f64> {
-        let rows: Vec<usize> = (0..N_BACKGROUND).collect();
+    /// Antithetic permutations of the mean game of these rows.
+    fn permutations(&self, rows: &[usize], rounds: usize, rng: &mut ChaCha8Rng) -> Array1<f64> {
         let mut values = Array1::zeros(N_PLAYERS);
         let mut order: Vec<usize> = (0..N_PLAYERS).collect();
         for _ in 0..rounds {
@@ -130,26 +140,32 @@ impl Problem {
                 order.reverse();
                 let mut mask = 0;
                 for player in &order {
-                    let before = self.value(&rows, mask);
+                    let before = self.value(rows, mask);
                     mask |= 1 << player;
-                    values[*player] += (self.value(&rows, mask) - before) / (2 * rounds) as f64;
+                    values[*player] += (self.value(rows, mask) - before) / (2 * rounds) as f64;
                 }
             }
         }
         values
     }
 
+    /// The regression on the coalitions of antithetic permutations of one row's game: of each size, as many pairs.
+    fn ordered_regression(&self, row: usize, rounds: usize, rng: &mut ChaCha8Rng) -> Array1<f64> {
+        let mut order: Vec<usize> = (0..N_PLAYERS).collect();
+        let mut masks = Vec::new();
+        for _ in 0..rounds {
+            order.shuffle(rng);
+            masks.extend((1..N_PLAYERS).map(|size| order[..size].iter().fold(0, |mask, player| mask | 1 << player)));
+        }
+        self.regressed(&[row], &masks, |size| 1.0 / (size * (N_PLAYERS - size)) as f64)
+    }
+
     /// The regression on as many coalitions as `evaluations`, in pairs of opposites, of the mean game of these rows.
     fn regression(&self, rows: &[usize], evaluations: usize, by_leverage: bool, rng: &mut ChaCha8Rng) -> Array1<f64> {
-        let n = N_PLAYERS as f64;
-        let full = (1 << N_PLAYERS) - 1;
-        let (base, whole) = (self.value(rows, 0), self.value(rows, full) - self.value(rows, 0));
         // A coalition's share of the kernel is 1 / (C(n, s) s (n - s)), its leverage 1 / C(n, s).
         let of_size = |size: usize| if by_leverage { 1.0 } else { 1.0 / (size * (N_PLAYERS - size)) as f64 };
         let total: f64 = (1..N_PLAYERS).map(of_size).sum();
-        // Regular in the direction of equal values, in which no centred coalition points.
-        let mut normal = Array2::from_elem((N_PLAYERS, N_PLAYERS), 1.0);
-        let mut right = Array1::zeros(N_PLAYERS);
+        let mut masks = Vec::new();
         for _ in 0..evaluations / 2 {
             let mut chance = rng.random_range(0.0..total);
             let mut size = 1;
@@ -157,9 +173,22 @@ impl Problem {
                 chance -= of_size(size);
                 size += 1;
             }
-            let mask = index::sample(rng, N_PLAYERS, size).iter().fold(0, |mask, player| mask | 1 << player);
-            let weight = if by_leverage { 1.0 / (size * (N_PLAYERS - size)) as f64 } else { 1.0 };
-            for mask in [mask, full ^ mask] {
+            masks.push(index::sample(rng, N_PLAYERS, size).iter().fold(0, |mask, player| mask | 1 << player));
+        }
+        self.regressed(rows, &masks, |size| if by_leverage { 1.0 / (size * (N_PLAYERS - size)) as f64 } else { 1.0 })
+    }
+
+    /// The weighted regression on these coalitions and their opposites.
+    fn regressed(&self, rows: &[usize], masks: &[usize], weight: impl Fn(usize) -> f64) -> Array1<f64> {
+        let n = N_PLAYERS as f64;
+        let full = (1 << N_PLAYERS) - 1;
+        let (base, whole) = (self.value(rows, 0), self.value(rows, full) - self.value(rows, 0));
+        // Regular in the direction of equal values, in which no centred coalition points.
+        let mut normal = Array2::from_elem((N_PLAYERS, N_PLAYERS), 1.0);
+        let mut right = Array1::zeros(N_PLAYERS);
+        for mask in masks {
+            let weight = weight(mask.count_ones() as usize);
+            for mask in [*mask, full ^ mask] {
                 let share = f64::from(mask.count_ones()) / n;
                 let centred: Array1<f64> = (0..N_PLAYERS).map(|p| f64::from(mask as u32 >> p & 1) - share).collect();
                 let gain = self.value(rows, mask) - base - share * whole;

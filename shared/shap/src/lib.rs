@@ -10,6 +10,7 @@ mod error;
 mod exact;
 mod game;
 mod interactions;
+mod regression;
 mod sampled;
 mod tally;
 
@@ -47,7 +48,7 @@ pub struct Explanation {
 pub enum Method {
     /// From all coalitions.
     Exact,
-    /// At least partly from a sample of permutations.
+    /// At least partly from a sample of coalitions.
     Sampled,
 }
 

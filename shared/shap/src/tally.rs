@@ -2,11 +2,14 @@
 
 use ndarray::{Array2, Axis, Zip};
 
+use crate::regression::{Fit, Pairs, fit_all};
 use crate::{Error, Explanation, Game, Method};
 
 /// Running means and spreads of each background row's values.
 pub(crate) struct Tally {
     rows: Vec<Option<OfRow>>,
+    /// What regressions are made of, by background row.
+    pairs: Vec<Option<Pairs>>,
     n_players: usize,
     n_outputs: usize,
 }
@@ -15,6 +18,8 @@ pub(crate) struct Tally {
 enum OfRow {
     Exact(Array2<f64>),
     Sampled(Estimate),
+    /// Of a regression, for all players.
+    Fitted(Fit),
 }
 
 /// The running mean and spread of samples (Welford's update, which does not cancel).
@@ -28,7 +33,9 @@ struct Estimate {
 impl Tally {
     pub(crate) fn new<G: Game + ?Sized>(game: &G) -> Self {
         let (n_players, n_outputs) = (game.n_players(), game.n_outputs());
-        Self { rows: (0..game.n_background()).map(|_| None).collect(), n_players, n_outputs }
+        let n_background = game.n_background();
+        let (rows, pairs) = ((0..n_background).map(|_| None).collect(), (0..n_background).map(|_| None).collect());
+        Self { rows, pairs, n_players, n_outputs }
     }
 
     /// The exact values of a row, shape `[n_players, n_outputs]`.
@@ -40,11 +47,49 @@ impl Tally {
     pub(crate) fn add_sample(&mut self, row: usize, values: &Array2<f64>) {
         match &mut self.rows[row] {
             Some(OfRow::Sampled(estimate)) => estimate.add(values),
-            Some(OfRow::Exact(_)) => {}
+            Some(OfRow::Exact(_) | OfRow::Fitted(_)) => {}
             none => {
                 let squares = Array2::zeros(values.dim());
                 *none = Some(OfRow::Sampled(Estimate { n_samples: 1, mean: values.clone(), squares }));
             }
+        }
+    }
+
+    /// Pairs of opposite coalitions of a row's players, and the halves of what they differ by; drawn apart, or of one
+    /// permutation.
+    pub(crate) fn add_pairs<G: Game + ?Sized>(
+        &mut self,
+        game: &G,
+        row: usize,
+        members: &[bool],
+        halves: &[f64],
+        are_apart: bool,
+    ) {
+        let pairs = &mut self.pairs[row];
+        pairs
+            .get_or_insert_with(|| Pairs::new(game.players(row).len(), self.n_outputs))
+            .add(members, halves, are_apart);
+    }
+
+    /// Puts regressions in the place of what permutations say, for all rows or, while one has too few pairs, for none.
+    pub(crate) fn fit<G: Game + ?Sized>(&mut self, game: &G) {
+        let sampled = (0..self.rows.len()).filter(|row| !matches!(self.rows[*row], Some(OfRow::Exact(_))));
+        let gain = |row: usize| (&game.full_value() - &game.base_values().row(row)).to_vec();
+        let of_row = |row: usize| {
+            let pairs = self.pairs[row].as_ref().filter(|pairs| pairs.n_rounds() >= LEAST_ROUNDS)?;
+            Some((row, (pairs, gain(row))))
+        };
+        let Some((rows, pairs)) = sampled.map(of_row).collect::<Option<(Vec<usize>, Vec<_>)>>() else { return };
+        let Some(fits) = fit_all(&pairs) else { return };
+        for (row, of_players) in rows.into_iter().zip(fits) {
+            let mut fit =
+                Fit { values: Array2::zeros((self.n_players, self.n_outputs)), variance: Array2::zeros((0, 0)) };
+            fit.variance = fit.values.clone();
+            for (position, player) in game.players(row).iter().enumerate() {
+                fit.values.row_mut(*player).assign(&of_players.values.row(position));
+                fit.variance.row_mut(*player).assign(&of_players.variance.row(position));
+            }
+            self.rows[row] = Some(OfRow::Fitted(fit));
         }
     }
 
@@ -57,7 +102,9 @@ impl Tally {
     /// Whether there are samples enough to judge their spread by, and no value's standard error is above `target`.
     pub(crate) fn is_within(&self, target: f64) -> bool {
         let freedom: u64 = self.sampled().map(|estimate| estimate.n_samples - 1).sum();
-        freedom >= MIN_FREEDOM && self.standard_error().is_some_and(|error| error.iter().all(|e| *e <= target))
+        let is_fitted = self.rows.iter().flatten().any(|row| matches!(row, OfRow::Fitted(_)));
+        (is_fitted || freedom >= MIN_FREEDOM)
+            && self.standard_error().is_some_and(|error| error.iter().all(|e| *e <= target))
     }
 
     /// The explanation of the game as far as it is known.
@@ -110,6 +157,11 @@ impl Tally {
         if n_known < n_background {
             variance += &(self.spread_over_rows()? * (1.0 / n_known - 1.0 / n_background));
         }
+        for of_row in self.rows.iter().flatten() {
+            if let OfRow::Fitted(fit) = of_row {
+                variance.scaled_add(1.0 / (n_known * n_known), &fit.variance);
+            }
+        }
         // A row of one sample is taken to spread as the others do.
         let mut pooled: Array2<f64> = Array2::zeros(variance.dim());
         self.sampled().for_each(|estimate| pooled += &estimate.squares);
@@ -140,6 +192,9 @@ impl Tally {
     }
 }
 
+/// Rounds of pairs from which a regression is better than permutations.
+const LEAST_ROUNDS: usize = 5;
+
 /// Samples beyond the first of each row before a standard error is trusted to stop a sample: from fewer, it is often far
 /// too small.
 const MIN_FREEDOM: u64 = 10;
@@ -149,6 +204,7 @@ impl OfRow {
         match self {
             OfRow::Exact(values) => values,
             OfRow::Sampled(estimate) => &estimate.mean,
+            OfRow::Fitted(fit) => &fit.values,
         }
     }
 }

@@ -98,10 +98,31 @@ async fn many_columns_are_sampled_with_their_error() {
         assert!(explained["standard_error"].as_object().unwrap().keys().eq(spec.columns.keys()));
     }
     assert_eq!(app.explain("/explain", &body).await.1, answer, "the same request gets the same numbers");
+}
 
-    let (_, hurried) = app.explain("/explain", &json!({"records": records, "deadline_ms": 1})).await;
-    for (explained, predicted) in hurried["explanations"].as_array().unwrap().iter().zip(&predicted) {
-        assert_adds_up(explained, predicted["prediction"].as_f64().unwrap(), &spec);
+/// A deadline that has passed before the first value is known is answered all the same, and the error says how well.
+#[tokio::test]
+async fn a_deadline_of_a_millisecond_is_an_answer_with_its_error() {
+    let more: String = (24..34).map(|index| format!("  x{index}: {{kind: number}}\n")).collect();
+    let text = wide().replace("columns:\n", &format!("columns:\n{more}"));
+    let (app, spec) = (App::serving(&text).await, Spec::parse(&text).unwrap());
+    assert_eq!(spec.columns.len(), 34);
+    let records = records(&text, 4);
+    let predicted = app.predictions(&records).await;
+    let (status, hurried) = app.explain("/explain", &json!({"records": records, "deadline_ms": 1})).await;
+    assert_eq!(status, 200, "{hurried}");
+    let (_, at_leisure) = app.explain("/explain", &json!({"records": records, "deadline_ms": 60_000})).await;
+    let all = |answer: &Value| answer["explanations"].as_array().unwrap().clone();
+    for ((hurried, at_leisure), predicted) in all(&hurried).iter().zip(&all(&at_leisure)).zip(&predicted) {
+        assert_adds_up(hurried, predicted["prediction"].as_f64().unwrap(), &spec);
+        assert_eq!(hurried["method"], "sampled");
+        assert!(hurried["evaluations"].as_u64().unwrap() < at_leisure["evaluations"].as_u64().unwrap());
+        let size = |explained: &Value| -> f64 {
+            let errors = explained["standard_error"].as_object().unwrap();
+            assert!(errors.keys().eq(spec.columns.keys()));
+            errors.values().map(|error| error.as_f64().unwrap().powi(2)).sum()
+        };
+        assert!(size(hurried) > size(at_leisure), "{hurried} {at_leisure}");
     }
 }
 

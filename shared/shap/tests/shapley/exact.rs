@@ -8,6 +8,18 @@ use shap::{ClosureGame, Error, Method, exact};
 
 use crate::problem::{Problem, distance, random_array};
 
+/// The largest games whose orders can all be walked.
+#[test]
+fn nine_and_ten_players_equal_the_definition() {
+    for (seed, n_players, n_background) in [(1, 9, 3), (2, 9, 1), (3, 10, 2), (4, 10, 1)] {
+        let problem = Problem::new(seed, n_players, n_background, 2);
+        let expected = problem.values_by_definition();
+        let scale = expected.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
+        let explanation = exact(&problem.game()).unwrap();
+        assert!(distance(&explanation.values, &expected) < 1e-10 * scale, "{n_players} players");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

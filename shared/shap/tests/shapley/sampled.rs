@@ -59,18 +59,40 @@ fn values_are_within_four_standard_errors_of_exact_ones() {
 
 #[test]
 fn the_standard_error_is_the_size_of_the_error() {
-    let problem = Problem::new(11, 10, 3, 1).calm();
-    let expected = exact(&problem.game()).unwrap().values;
-    let mut sum_of_squares = 0.0;
-    let mut n_errors = 0.0;
-    for seed in 0..300 {
-        let explanation = sampled(&problem.game(), seed, budget(3 * 18 * 40)).unwrap();
-        let errors = (explanation.values - &expected) / explanation.standard_error.unwrap();
-        sum_of_squares += errors.iter().map(|error| error * error).sum::<f64>();
-        n_errors += errors.len() as f64;
+    // Regressions of few and of many rounds.
+    for (n_players, n_rounds) in [(10, 8), (10, 20), (10, 40), (14, 12)] {
+        let problem = Problem::new(11, n_players, 3, 1).calm();
+        let expected = exact(&problem.game()).unwrap().values;
+        let mut sum_of_squares = 0.0;
+        let mut n_errors = 0.0;
+        for seed in 0..300 {
+            let explanation =
+                sampled(&problem.game(), seed, budget(3 * 2 * (n_players as u64 - 1) * n_rounds)).unwrap();
+            let errors = (explanation.values - &expected) / explanation.standard_error.unwrap();
+            sum_of_squares += errors.iter().map(|error| error * error).sum::<f64>();
+            n_errors += errors.len() as f64;
+        }
+        let spread = (sum_of_squares / n_errors).sqrt();
+        assert!((0.85..1.15).contains(&spread), "{n_rounds} rounds: errors are {spread} standard errors large");
     }
-    let spread = (sum_of_squares / n_errors).sqrt();
-    assert!((0.9..1.1).contains(&spread), "errors are {spread} standard errors large");
+}
+
+/// For as many evaluations, the regression has smaller errors than permutations, which a smaller budget falls back to.
+#[test]
+fn a_regression_has_smaller_errors_than_permutations() {
+    let problem = Problem::new(13, 12, 8, 1).calm();
+    let expected = exact(&problem.game()).unwrap().values;
+    let error = |values: &Array2<f64>| (values - &expected).mapv(|error| error * error).sum();
+    let (mut regression, mut permutations) = (0.0, 0.0);
+    for seed in 0..30 {
+        let sample =
+            |seed: u64, n_rounds: u64| sampled(&problem.game(), seed, budget(8 * 22 * n_rounds)).unwrap().values;
+        regression += error(&sample(seed, 28));
+        // Four samples of seven rounds each are one of 28.
+        let parts = (0..4).map(|part| sample(1000 + 4 * seed + part, 7));
+        permutations += error(&(parts.fold(Array2::zeros(expected.dim()), |sum, values| sum + values) / 4.0));
+    }
+    assert!(regression < 0.8 * permutations, "{regression} and {permutations}");
 }
 
 #[test]
@@ -96,8 +118,8 @@ fn additive_games_have_no_error() {
         assert!((explanation.values[[player, 0]] - expected).abs() < 1e-12);
     }
     assert!(explanation.standard_error.unwrap().iter().all(|error| *error < 1e-12));
-    // Ten pairs beyond the first of each of four rows, without which no target is believed.
-    assert_eq!(explanation.evaluations, 4 * 4 * 2 * 15);
+    // Five rounds for each of four rows, with which the regression begins.
+    assert_eq!(explanation.evaluations, 5 * 4 * 2 * 15);
 }
 
 #[test]
