@@ -179,7 +179,7 @@ impl Case<'_> {
             Evidence::Rows(Arc::new(history::rows(registry, self.spec, batch).await?))
         } else {
             progress.send(format!("reading {} parts of batch {batch}", self.parts.len()), Some(0.1));
-            Evidence::Parts(parts::merge(registry, self.spec, self.manifest, version, self.parts).await?)
+            Evidence::Parts(Box::new(parts::merge(registry, self.spec, self.manifest, version, self.parts).await?))
         };
         let (Against::Reference(_), Some(production)) = (against, &self.production) else {
             return Ok((evidence, Live::default()));

@@ -70,7 +70,7 @@ pub(crate) enum Evidence {
     /// Its rows.
     Rows(Arc<Rows>),
     /// The profiles of its parts, put together.
-    Parts(Merged),
+    Parts(Box<Merged>),
 }
 
 /// A decision, and what it rests on.
@@ -174,7 +174,8 @@ fn compared(
             retain(target.as_ref().map(|(name, _)| name.as_str()));
             Ok((compare(reference, &columns, target, settings)?, coverage(reference, &columns)))
         }
-        Evidence::Parts(Merged { mut profile, .. }) => {
+        Evidence::Parts(merged) => {
+            let mut profile = merged.profile;
             profile.target = profile.target.filter(|_| reference.target.is_some());
             retain(profile.target.as_ref().map(|(name, _)| name.as_str()));
             Ok((compare_profiles(reference, &profile, settings)?, coverage_of_profile(reference, &profile)))

@@ -204,6 +204,19 @@ fn a_time_that_is_an_input_orders_the_rows_too() {
     assert!(same(&back, &read.batch));
 }
 
+#[test]
+fn rows_are_read_by_their_numbers() {
+    let text = "size,state,pool,price_USD,sold_on\n1,al,true,2,1\n2,ny,,3,2\n3,,false,4,3\n4,ny,true,5,4\n5,al,,6,5\n";
+    let read = read_text(text, Format::Csv).unwrap();
+    let stored = write_parquet(&spec(), &read.batch).unwrap();
+    for ranges in [vec![0..2, 2..3, 3..5], vec![0..5, 5..usize::MAX], vec![0..0, 0..4, 4..9, 9..12]] {
+        let parts: Vec<Batch> =
+            ranges.iter().map(|range| read_parquet_rows(&spec(), &stored, range.clone()).unwrap()).collect();
+        assert_eq!(parts.iter().map(Batch::n_rows).sum::<usize>(), 5, "{ranges:?}");
+        assert!(same(&Batch::concat(parts).unwrap(), &read.batch), "{ranges:?}");
+    }
+}
+
 fn parquet_of(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
     let batch = batch.unwrap();

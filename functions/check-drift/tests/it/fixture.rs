@@ -130,14 +130,22 @@ impl Fixture {
 
     /// Publishes a version trained on such rows and lets it serve.
     pub(crate) async fn serve(&self, rows: Rows) -> VersionId {
+        self.serve_with(Self::reference(rows)).await
+    }
+
+    pub(crate) fn reference(rows: Rows) -> Vec<u8> {
         let batch = batch(0, rows);
         let columns = [("size", 0), ("city", 1)].map(|(name, index)| (name.to_owned(), values(batch.column(index))));
         let target = ("price".to_owned(), values(batch.target().unwrap()));
-        self.serve_with(Profile::of(columns.into_iter(), Some(target)).write()).await
+        Profile::of(columns.into_iter(), Some(target)).write()
     }
 
     pub(crate) async fn serve_with(&self, reference: Vec<u8>) -> VersionId {
-        let spec = Spec::parse(SPEC).unwrap();
+        self.serve_as(SPEC, reference).await
+    }
+
+    pub(crate) async fn serve_as(&self, text: &str, reference: Vec<u8>) -> VersionId {
+        let spec = Spec::parse(text).unwrap();
         let encoder = Encoder::fit(&spec, &batch(0, PLAIN)).unwrap();
         // Without weights it answers the mean, which is the best that can be said of these prices.
         let body = model::Body::Layers { widths: vec![1] };
@@ -148,7 +156,7 @@ impl Fixture {
         let tensors = tensors.map(|(name, shape)| (format!("member.0.{name}"), zeros(shape))).collect();
         let weights = Weights::new(architecture, tensors).unwrap().to_bytes().unwrap();
         let body = |part| match part {
-            Part::Spec => SPEC.into(),
+            Part::Spec => text.to_owned().into(),
             Part::Reference => reference.clone().into(),
             Part::Encoder => encoder.to_bytes().into(),
             Part::Weights => weights.clone().into(),

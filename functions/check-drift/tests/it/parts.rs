@@ -151,3 +151,18 @@ async fn a_damaged_part_is_an_error_and_no_decision() {
     }
     assert!(fixture.registry.checks(MODEL, &batch).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_hold_out_that_no_part_can_tell_is_refused() {
+    let fixture = Fixture::in_memory();
+    let text = format!("{}time: sold\nsplit: {{by: time, fraction: 0.25}}\n", crate::fixture::SPEC);
+    fixture.write_spec(&text);
+    let reference = Fixture::reference(PLAIN);
+    fixture.serve_as(&text, reference).await;
+    let learnt = fixture.registry.batches(MODEL).await.unwrap()[0].landing.batch.clone();
+    let (status, body) = part_of(&fixture, &learnt, 1, 2).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{body}");
+    assert!(body["detail"].as_str().unwrap().ends_with("check the batch without `parts`"), "{body}");
+    let other = fixture.land(1, PLAIN).await;
+    assert_eq!(profiled(&fixture, &other, 2).await.len(), 2);
+}
