@@ -12,7 +12,7 @@ const DIGITS: usize = 3;
 
 /// The finite values in ascending order; NaN and infinities are left out.
 ///
-/// Bit patterns are sorted as integers, by their distance to the smallest one: its leading [`DIGITS`] digits from the least
+/// Bit patterns are sorted as integers, by their distance to the smallest one: its three leading digits from the least
 /// to the most significant, then what still shares all of them. This costs time in proportion to the values, unless almost
 /// all of them share those 33 bits, and then it is a comparison sort. A negative zero becomes zero, so that equal numbers are
 /// equal bits.
