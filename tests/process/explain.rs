@@ -44,7 +44,19 @@ async fn values_of_a_file_add_up_to_what_is_served() {
 
     let (text, _) = explained(&world, &["flats", file.to_str().unwrap()]).await.unwrap();
     assert!(text.contains("row 120: ") && text.contains("missing"), "{text}");
+    // Without rows, what the version rests on.
+    let (text, _) = explained(&world, &["flats", "--json"]).await.unwrap();
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    let importance = summary["importance"].as_object().unwrap();
+    let rows = summary["rows"].as_u64().unwrap() as usize;
+    assert!(importance["size"].as_f64() > importance["balcony"].as_f64(), "{importance:?}");
+    assert_eq!((importance.len(), summary["dependence"]["size"].as_array().unwrap().len()), (4, rows));
+    let (text, _) = explained(&world, &["flats"]).await.unwrap();
+    let at = |column: &str| text.find(column).unwrap();
+    assert!(at("size") < at("balcony") && text.contains(&format!("{rows} background rows")), "{text}");
+
     for (arguments, expected) in [
+        (vec!["flats", "--interactions", "--json"], "ROWS"),
         (vec!["flots", "rows.csv"], "the store has the models flats"),
         (vec!["flats", "nowhere.csv"], "failed to read nowhere.csv"),
         (vec!["flats", file.to_str().unwrap(), "--space", "logit"], "`target`"),

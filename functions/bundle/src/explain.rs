@@ -1,4 +1,4 @@
-//! `ebb explain`: what each column of some rows adds to a version's answers.
+//! `ebb explain`: what each column of some rows adds to a version's answers, or how much it matters to them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,21 +24,25 @@ const ROWS_TOGETHER: usize = 100;
 pub struct Args {
     /// A version's id or its beginning, or a model's name for the version that production names.
     pub version: String,
-    /// CSV, Parquet or JSON file with the rows.
-    pub rows: PathBuf,
+    /// CSV, Parquet or JSON file with the rows. Without it, how much each column matters over the version's background rows,
+    /// with `--json` also how answers depend on it.
+    pub rows: Option<PathBuf>,
     /// Units of the values: `probability` or `logit` for classes, `target` for numbers. Default: as the spec says.
     #[arg(long)]
     pub space: Option<String>,
     /// The class to explain. Default: the positive one of two, or all of several.
     #[arg(long)]
     pub class: Option<String>,
+    /// Sampling ends when no value is less certain than this; in the units of the values.
+    #[arg(long, value_name = "ERROR")]
+    pub standard_error: Option<f64>,
     /// Milliseconds for every hundred rows. Default and at most: as the spec says.
     #[arg(long, value_name = "MS")]
     pub deadline_ms: Option<u64>,
     /// Answer what each pair of columns adds together, too; with `--json`.
-    #[arg(long, requires = "json")]
+    #[arg(long, requires_all = ["json", "rows"])]
     pub interactions: bool,
-    /// Answer the JSON of `POST /explain` instead of tables.
+    /// Answer the JSON of `POST /explain`, or of its summary, instead of tables.
     #[arg(long)]
     pub json: bool,
     /// Settings that every function has.
@@ -109,13 +113,27 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let host = Host::open(&args.service, service::Config::store_options())?;
     let (model, version) = find(host.registry(), &args.version).await?;
     let served = Arc::new(serving::open(host.registry(), &model, &version).await?);
-    let records = read_records(served.spec(), &args.rows)?;
-    let answer = explain_all(&::explain::State::new(host), &served, &args, &records).await?;
+    let state = ::explain::State::new(host);
+    let records = args.rows.as_ref().map(|path| read_records(served.spec(), path)).transpose()?;
+    let answer = match &records {
+        Some(records) => explain_all(&state, &served, &args, records).await?,
+        None => state.summarise(&served, asked(&args)).await.map_err(|problem| Error::Explain(told(&problem)))?,
+    };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&answer).expect("it was made of JSON"));
         return Ok(());
     }
     println!("{} {}", served.model(), served.version().short());
+    match &records {
+        Some(records) => tell_rows(records, &answer),
+        None => tell_summary(&answer),
+    }
+    Ok(())
+}
+
+/// A table for each row, or for each class of it.
+#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+fn tell_rows(records: &[Json], answer: &Json) {
     let explanations = answer["explanations"].as_array().into_iter().flatten();
     for (row, (record, explained)) in records.iter().zip(explanations).enumerate() {
         match explained["classes"].as_object() {
@@ -131,7 +149,28 @@ pub async fn run(args: Args) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+}
+
+/// A table of how much each column matters, or one for each class.
+#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+fn tell_summary(answer: &Json) {
+    println!(
+        "mean size of each column's values over {} background rows ({})",
+        answer["rows"],
+        text_in(&answer["method"])
+    );
+    match answer["classes"].as_object() {
+        Some(classes) => {
+            for (class, summary) in classes {
+                println!("\n{class}, from a base value of {}", text_of(&summary["base_value"]));
+                println!("{}", importance(summary));
+            }
+        }
+        None => {
+            println!("from a base value of {}", text_of(&answer["base_value"]));
+            println!("{}", importance(answer));
+        }
+    }
 }
 
 /// The model and the version that a text names.
@@ -212,6 +251,17 @@ fn to_json(column: &spec::Column, cells: &Cells, row: usize) -> Json {
     }
 }
 
+/// What a request says that holds for rows and for a summary.
+fn asked(args: &Args) -> Json {
+    let asked = [
+        ("space", args.space.as_ref().map(|space| json!(space))),
+        ("class", args.class.as_ref().map(|class| json!(class))),
+        ("standard_error", args.standard_error.map(|standard_error| json!(standard_error))),
+        ("deadline_ms", args.deadline_ms.map(|deadline_ms| json!(deadline_ms))),
+    ];
+    asked.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
 /// The answer of `POST /explain` for all rows.
 async fn explain_all(
     state: &::explain::State,
@@ -221,16 +271,9 @@ async fn explain_all(
 ) -> Result<Json, Error> {
     let mut whole: Option<Json> = None;
     for records in records.chunks(ROWS_TOGETHER) {
-        let mut body = json!({"records": records, "interactions": args.interactions});
-        for (key, value) in [
-            ("space", args.space.as_ref().map(|space| json!(space))),
-            ("class", args.class.as_ref().map(|class| json!(class))),
-            ("deadline_ms", args.deadline_ms.map(|deadline_ms| json!(deadline_ms))),
-        ] {
-            if let Some(value) = value {
-                body[key] = value;
-            }
-        }
+        let mut body = asked(args);
+        body["records"] = json!(records);
+        body["interactions"] = json!(args.interactions);
         let mut answer = state.explain(served, body).await.map_err(|problem| Error::Explain(told(&problem)))?;
         match &mut whole {
             None => whole = Some(answer),
@@ -244,6 +287,22 @@ async fn explain_all(
         }
     }
     Ok(whole.unwrap_or_default())
+}
+
+/// Columns by how much they matter.
+fn importance(summary: &Json) -> Table {
+    let mut columns: Vec<(&String, &Json)> = summary["importance"].as_object().into_iter().flatten().collect();
+    columns.sort_by(|left, right| size(right.1).total_cmp(&size(left.1)));
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["column", "adds or takes"]);
+    for (column, value) in columns {
+        table.add_row([column.clone(), text_of(value)]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
 }
 
 /// A problem with every field's error.
@@ -260,13 +319,17 @@ fn told(problem: &Problem) -> String {
 /// The prediction, where it starts from, and how the values were found.
 fn headline(output: &Json, explained: &Json) -> String {
     let number = |key: &str| text_of(&output[key]);
-    let method = explained["method"].as_str().unwrap_or("");
+    let method = text_in(&explained["method"]);
     let evaluations = &explained["evaluations"];
     format!(
         "{} from a base value of {} ({method}, {evaluations} evaluations)",
         number("prediction"),
         number("base_value")
     )
+}
+
+fn text_in(text: &Json) -> &str {
+    text.as_str().unwrap_or("")
 }
 
 /// Columns by how much they add.
@@ -280,7 +343,6 @@ fn table(record: &Json, output: &Json) -> Table {
     }
     let n_columns = header.len();
     table.set_header(header);
-    let size = |value: &Json| value.as_f64().unwrap_or(0.0).abs();
     let mut values: Vec<(&String, &Json)> = output["values"].as_object().into_iter().flatten().collect();
     values.sort_by(|left, right| size(right.1).total_cmp(&size(left.1)));
     for (column, value) in values {
@@ -301,6 +363,10 @@ fn table(record: &Json, output: &Json) -> Table {
         }
     }
     table
+}
+
+fn size(value: &Json) -> f64 {
+    value.as_f64().unwrap_or(0.0).abs()
 }
 
 /// A number for people: four digits after the point, or none where it is large.

@@ -95,6 +95,17 @@ impl State {
         Ok(serde_json::to_value(answer).expect("text and finite numbers have a JSON form"))
     }
 
+    /// Tells how much each column matters to a version that is open, production or not: `body` is that of
+    /// `POST /models/{model}/explain/summary`, and so is the answer.
+    ///
+    /// # Errors
+    /// The problem that the route would answer.
+    pub async fn summarise(&self, served: &Arc<Served>, body: serde_json::Value) -> Result<serde_json::Value, Problem> {
+        let asked = routes::read_summary(body, served.spec(), self.longest())?;
+        let answer = work::summarise(self, served, asked, &service::Progress::silent()).await?;
+        Ok(serde_json::to_value(answer).expect("text and finite numbers have a JSON form"))
+    }
+
     /// How long a request may take at most: a second is left for the answer itself.
     fn longest(&self) -> Duration {
         Duration::from_secs(self.0.host.config().long_timeout_s.saturating_sub(1).max(1))

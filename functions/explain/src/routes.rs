@@ -132,11 +132,7 @@ async fn summarise_model(
         Ok(served) => served,
         Err(problem) => return problem.into_response(),
     };
-    let read = Request::new(body).and_then(|mut request| {
-        let asked = read_asked(&mut request, served.spec(), state.longest());
-        request.finish().map(|()| asked)
-    });
-    match read {
+    match read_summary(body, served.spec(), state.longest()) {
         Ok(asked) => {
             respond(&headers, "explain", async move |progress| {
                 Ok(Json(summarise(&state, &served, asked, &progress).await?))
@@ -157,6 +153,13 @@ async fn answer(state: State, served: Arc<Served>, headers: &HeaderMap, body: Va
         }
         Err(error) => Problem::from(error).into_response(),
     }
+}
+
+/// Reads the body of a request for a summary of the version of a spec.
+pub(crate) fn read_summary(body: Value, spec: &Spec, longest: Duration) -> Result<Asked, serving::Error> {
+    let mut request = Request::new(body)?;
+    let asked = read_asked(&mut request, spec, longest);
+    request.finish().map(|()| asked)
 }
 
 /// Reads the body of a request for the version of a spec.
