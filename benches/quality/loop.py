@@ -48,6 +48,8 @@ class Turn:
     promote_reasons: list[str]
     # The input columns that drifted, with their PSI.
     drifted_inputs: dict[str, float]
+    # The largest PSI of any input.
+    largest_psi: float
     # How the challenger was made where there was a choice.
     remedy: str
 
@@ -119,9 +121,7 @@ class Loop:
             raise Failed(f"a fit failed: {answer['train']['failed']}")
         if answer["ending"] == "promoted":
             self.production = answer["train"]["version"]
-        columns = [
-            column for column in check.get("columns", []) if column["drifted"] and column["column"] != self.target
-        ]
+        columns = [column for column in check.get("columns", []) if column["column"] != self.target]
         return Turn(
             rows=ingest.get("rows", 0),
             quarantined=ingest.get("quarantined", 0),
@@ -129,7 +129,8 @@ class Loop:
             decision=check.get("decision", ""),
             drift_reasons=check.get("reasons", []),
             promote_reasons=answer.get("promote", {}).get("reasons", []),
-            drifted_inputs={column["column"]: column.get("psi") or 0.0 for column in columns},
+            drifted_inputs={column["column"]: column.get("psi") or 0.0 for column in columns if column["drifted"]},
+            largest_psi=max((column.get("psi") or 0.0 for column in columns), default=0.0),
             remedy=_remedy(answer.get("train", {}).get("trial")),
         )
 

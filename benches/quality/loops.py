@@ -126,7 +126,10 @@ def class_scores(loop: Loop, rows: list[Row]) -> dict[str, float]:
 
 
 def concept(bench: Bench, played: Played) -> None:
-    _, scores = bankchurn(bench, played, "flip:IsActiveMember=1&Age<38&NumOfProducts<=2:0.45", ALL_ROWS)
+    (_, *turns), scores = bankchurn(bench, played, "flip:IsActiveMember=1&Age<38&NumOfProducts<=2:0.45", ALL_ROWS)
+    largest = max(turn.largest_psi for turn in turns)
+    drifted = ", ".join(column for turn in turns for column in turn.drifted_inputs) or "none"
+    played.check(f"inputs that drifted: {drifted}, where none does (largest PSI {largest:.4f})", drifted == "none")
     for rows, score, bound in [("1,000", scores[1], 0.75), ("2,500", scores[2], 0.78)]:
         played.check(
             f"AUC {score['auc']:.4f} after {rows} labels, where {bound} is needed (stale: {scores[0]['auc']:.4f})",

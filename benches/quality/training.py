@@ -23,6 +23,7 @@ import os
 import shlex
 import sys
 import tempfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from process import Failed, Run, run
 MEMBERS, FOLDS = 5, 5
 EVALUATE = "{ebb} evaluate {spec} --data {data} --folds {folds} --json"
 # The network and the steps of torch_bag.py.
-PEER = "{{kinds: [coarse], members: 5, hidden: 192, batch_rows: 256, epochs: {epochs}}}"
+PEER = "{kinds: [coarse], members: 5, hidden: 192, batch_rows: 256, epochs: {epochs}}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Files:
 
     def __init__(self, folder: Path, args: argparse.Namespace) -> None:
         self.folder, self.ebb, self.suffix, self.seed = folder, args.ebb, args.format, args.seed
-        self.train, self.timeout_s = args.train.format(epochs=args.epochs), args.timeout_s
+        self.train, self.timeout_s = args.train.replace("{epochs}", str(args.epochs)), args.timeout_s
         self.whole = args.kind == "memory"
 
     def rows(self, n_rows: int) -> Path:
@@ -82,7 +83,8 @@ class Files:
         return [word.format(**values) for word in shlex.split(template)]
 
     def spec(self, n_rows: int) -> Path:
-        spec = self.folder / f"rows-{n_rows}-{self.seed}.yaml"
+        # Named after its settings, so that other ones do not find it.
+        spec = self.folder / f"rows-{n_rows}-{self.seed}-{zlib.crc32(self.train.encode()):08x}.yaml"
         if not spec.exists():
             new = [self.ebb or "ebb", "new", str(self.rows(n_rows)), "--target", synthetic.TARGET, "--name", "rows"]
             run([*new, "--out", str(spec)], self.timeout_s)
