@@ -69,13 +69,8 @@ pub(crate) async fn check(
 
 /// The latest report about a batch.
 pub(crate) async fn report(host: &Host, model: &str, batch: &str) -> Result<Vec<u8>, Error> {
-    match host.registry().get_batch_file(model, batch, REPORT_FILE).await {
-        Ok(page) => Ok(page.into()),
-        Err(registry::Error::Storage(error)) if error.is_not_found() => {
-            Err(Error::NoReport { model: model.to_owned(), batch: batch.to_owned() })
-        }
-        Err(error) => Err(error.into()),
-    }
+    let page = host.registry().find_batch_file(model, batch, REPORT_FILE).await?;
+    page.map(Vec::from).ok_or_else(|| Error::NoReport { model: model.to_owned(), batch: batch.to_owned() })
 }
 
 /// A batch that was read, among those of its model.
@@ -96,8 +91,11 @@ pub(crate) fn find<'a>(
 
 /// The spec that a version was trained with.
 pub(crate) async fn version_spec(registry: &Registry, spec: &Spec, version: &VersionId) -> Result<Spec, Error> {
-    let text = registry.part(&spec.name, version, Part::Spec).await?;
-    Spec::parse(&String::from_utf8_lossy(&text)).map_err(|source| Error::Spec { version: version.clone(), source })
+    parse_spec(version, &registry.part(&spec.name, version, Part::Spec).await?)
+}
+
+fn parse_spec(version: &VersionId, text: &[u8]) -> Result<Spec, Error> {
+    Spec::parse(&String::from_utf8_lossy(text)).map_err(|source| Error::Spec { version: version.clone(), source })
 }
 
 fn content_key(
@@ -142,7 +140,7 @@ impl Case<'_> {
         if self.manifest.status == BatchStatus::Quarantined {
             let judged = Judged::new(Decision::Quarantine, self.manifest.reasons.clone());
             let page = judged.page(&self.meta(None));
-            return Ok((self.checked(judged, Vec::new(), None), page));
+            return Ok((self.checked(judged, Live::default(), None), page));
         }
         let against = self.against().await?;
         let (evidence, live) = self.evidence(&against, progress).await?;
@@ -165,9 +163,7 @@ impl Case<'_> {
         let judged: Result<_, drift::Error> = tokio::task::spawn_blocking(judging).await?;
         let (judged, live, page) =
             judged.map_err(|source| Error::Comparison { batch: self.manifest.batch.clone(), source })?;
-        let mut checked = self.checked(judged, live.decays, logged);
-        checked.outlook = live.outlook;
-        Ok((checked, page))
+        Ok((self.checked(judged, live, logged), page))
     }
 
     /// The batch, read whole or put together from its parts, and how the production version does on it.
@@ -200,18 +196,18 @@ impl Case<'_> {
     /// The reference of the production version, or why there is none.
     async fn against(&self) -> Result<Against, Error> {
         let Some(AliasEntry { version, .. }) = &self.production else { return Ok(Against::Nothing) };
-        let then = version_spec(self.registry, self.spec, version).await?;
+        let [spec, reference] = self.registry.parts(&self.spec.name, version, [Part::Spec, Part::Reference]).await?;
+        let then = parse_spec(version, &spec)?;
         let changes = spec_changes(&then, self.spec);
         if !changes.is_empty() {
             return Ok(Against::OtherSpec(changes));
         }
-        let reference = self.registry.part(&self.spec.name, version, Part::Reference).await?;
         let profile =
             Profile::read(&reference).map_err(|source| Error::Reference { version: version.clone(), source })?;
         Ok(Against::Reference(Box::new(profile)))
     }
 
-    fn checked(&self, judged: Judged, live: Vec<drift::Decay>, logged: Option<Logged>) -> Checked {
+    fn checked(&self, judged: Judged, live: Live, logged: Option<Logged>) -> Checked {
         let Judged { decision, reasons, warnings, columns } = judged;
         let (model, batch) = (self.spec.name.clone(), self.manifest.batch.clone());
         let report_url = format!("/check-drift/{model}/{batch}/report");
@@ -224,8 +220,8 @@ impl Case<'_> {
             reasons,
             warnings,
             columns,
-            live,
-            outlook: None,
+            live: live.decays,
+            outlook: live.outlook,
             logged,
             report_url,
         }

@@ -96,10 +96,8 @@ pub(crate) async fn profile(state: &State, request: &PartRequest, progress: &Pro
         rows,
         production: version.as_ref().map(ToString::to_string),
     };
-    match registry.get_batch_file(&spec.name, &manifest.batch, &file(&id)).await {
-        Ok(_) => return Ok(profiled(range.len() as u64)),
-        Err(registry::Error::Storage(error)) if error.is_not_found() => {}
-        Err(error) => return Err(error.into()),
+    if registry.find_batch_file(&spec.name, &manifest.batch, &file(&id)).await?.is_some() {
+        return Ok(profiled(range.len() as u64));
     }
     progress.send(format!("reading part {} of {}", place.number, place.of), Some(0.1));
     let body = make(registry, &spec, manifest, production.as_ref(), range).await?;
@@ -168,14 +166,10 @@ pub(crate) async fn merge(
     let mut losses = Some(LossSums::default());
     let mut n_rows = 0;
     for (position, id) in in_order(ids)? {
-        let body = match registry.get_batch_file(&spec.name, &manifest.batch, &file(id)).await {
-            Ok(body) => body,
-            Err(registry::Error::Storage(error)) if error.is_not_found() => {
-                let detail = format!("batch {} has no part `{id}`: POST /check-drift/parts makes it", manifest.batch);
-                return Err(Error::Parts(vec![FieldError::new(format!("/parts/{position}"), detail)]));
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let body = registry.find_batch_file(&spec.name, &manifest.batch, &file(id)).await?.ok_or_else(|| {
+            let detail = format!("batch {} has no part `{id}`: POST /check-drift/parts makes it", manifest.batch);
+            Error::Parts(vec![FieldError::new(format!("/parts/{position}"), detail)])
+        })?;
         let stored: Stored =
             serde_json::from_slice(&body).map_err(|source| Error::Part { part: id.to_owned(), source })?;
         for (is_same, what) in

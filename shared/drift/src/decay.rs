@@ -157,16 +157,24 @@ impl Losses {
     /// # Shapes
     /// `actual` and `expected` are of the same rows.
     pub fn sums(&self) -> LossSums {
-        let rows = self.actual.len();
-        let excesses = || self.actual.iter().zip(&self.expected).map(|(actual, expected)| actual - expected);
-        let of_rows = |sum: f64| if rows == 0 { 0.0 } else { sum / rows as f64 };
-        let excess = of_rows(excesses().sum());
-        let squares = excesses().map(|other| (other - excess).powi(2)).sum();
-        LossSums { rows, mean: of_rows(self.actual.iter().sum()), excess, squares }
+        sums(&self.actual, || self.actual.iter().zip(&self.expected).map(|(actual, expected)| actual - expected))
     }
 }
 
+fn sums<I: Iterator<Item = f64>>(losses: &[f64], excesses: impl Fn() -> I) -> LossSums {
+    let rows = losses.len();
+    let of_rows = |sum: f64| if rows == 0 { 0.0 } else { sum / rows as f64 };
+    let excess = of_rows(excesses().sum());
+    let squares = excesses().map(|other| (other - excess).powi(2)).sum();
+    LossSums { rows, mean: of_rows(losses.iter().sum()), excess, squares }
+}
+
 impl LossSums {
+    /// Of losses of which nothing was expected.
+    pub(crate) fn of(losses: &[f64]) -> Self {
+        sums(losses, || losses.iter().copied())
+    }
+
     /// The sums of the rows of both.
     ///
     /// # Source
@@ -184,6 +192,11 @@ impl LossSums {
             excess: self.excess + difference * share,
             squares: self.squares + other.squares + difference * difference * self.rows as f64 * share,
         }
+    }
+
+    /// Standard error of the mean of what the losses are above what was expected; NaN of one row or none.
+    pub(crate) fn standard_error(&self) -> f64 {
+        (self.variance() / self.rows as f64).sqrt()
     }
 
     /// Variance of what the losses are above what was expected; NaN of one row or none.

@@ -5,7 +5,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::performance::{Estimate, LossModel};
 use crate::reasons::{figure, percent};
-use crate::{Error, Losses, MIN_LABELLED_ROWS, Settings, Values};
+use crate::{Error, LossSums, Losses, MIN_LABELLED_ROWS, Settings, Values};
 
 /// A model's expected performance on rows without labels.
 ///
@@ -51,12 +51,10 @@ impl Outlook {
         settings: &Settings,
         in_units: impl Fn(f64) -> f64,
     ) -> Option<Self> {
-        let usual = Losses { actual: reference.expected.clone(), expected: vec![0.0; reference.expected.len()] }.sums();
-        let now = Losses { actual: expected.to_vec(), expected: vec![0.0; expected.len()] }.sums();
-        let mean = reference.sums().mean;
-        let error = |sums: crate::LossSums| (sums.variance() / sums.rows as f64).sqrt();
-        let estimate = Estimate { value: mean + now.mean - usual.mean, standard_error: error(now) };
-        let then = Estimate { value: mean, standard_error: error(usual) };
+        let (usual, now) = (LossSums::of(&reference.expected), LossSums::of(expected));
+        let mean = LossSums::of(&reference.actual).mean;
+        let estimate = Estimate { value: mean + now.mean - usual.mean, standard_error: now.standard_error() };
+        let then = Estimate { value: mean, standard_error: usual.standard_error() };
         Self::judged(metric, (now.rows, estimate), (usual.rows, then), settings, in_units)
     }
 
@@ -81,9 +79,8 @@ impl Outlook {
             Err(Error::TooFewRows { .. }) => return Ok(None),
             losses => losses?,
         };
-        let sums = Losses { actual: reference.actual.clone(), expected: vec![0.0; reference.actual.len()] }.sums();
-        let standard_error = (sums.variance() / sums.rows as f64).sqrt();
-        let then = (sums.rows, Estimate { value: sums.mean, standard_error });
+        let sums = LossSums::of(&reference.actual);
+        let then = (sums.rows, Estimate { value: sums.mean, standard_error: sums.standard_error() });
         let rows = columns.first().map_or(0, |(_, values)| values.len());
         Ok(Self::judged(metric, (rows, losses.estimate(columns)?), then, settings, in_units))
     }

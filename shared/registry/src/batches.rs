@@ -125,6 +125,15 @@ impl Registry {
         Ok(self.store.get(&batch_path(model, batch, name)?).await?)
     }
 
+    /// As [`Registry::get_batch_file`]; none where the batch has no such file.
+    ///
+    /// # Errors
+    /// Those of the store, and a name that is none.
+    pub async fn find_batch_file(&self, model: &str, batch: &str, name: &str) -> Result<Option<Bytes>> {
+        checked("batch file", name)?;
+        Ok(self.store.try_get(&batch_path(model, batch, name)?).await?)
+    }
+
     /// Records a decision about a batch and returns what is on record: the first decision under its key.
     pub async fn record_check(&self, model: &str, check: Check) -> Result<Check> {
         let sequence = self.check_sequence(model, &check.batch)?;

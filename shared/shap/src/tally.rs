@@ -82,9 +82,8 @@ impl Tally {
         let Some((rows, pairs)) = sampled.map(of_row).collect::<Option<(Vec<usize>, Vec<_>)>>() else { return };
         let Some(fits) = fit_all(&pairs) else { return };
         for (row, of_players) in rows.into_iter().zip(fits) {
-            let mut fit =
-                Fit { values: Array2::zeros((self.n_players, self.n_outputs)), variance: Array2::zeros((0, 0)) };
-            fit.variance = fit.values.clone();
+            let nothing = Array2::zeros((self.n_players, self.n_outputs));
+            let mut fit = Fit { values: nothing.clone(), variance: nothing };
             for (position, player) in game.players(row).iter().enumerate() {
                 fit.values.row_mut(*player).assign(&of_players.values.row(position));
                 fit.variance.row_mut(*player).assign(&of_players.variance.row(position));
