@@ -151,8 +151,7 @@ fn evaluate(args: &Args, baseline: Option<&Answer>) -> Result<Answer, Error> {
     let n_folds = folds.len();
     let began = Instant::now();
     let mut observer = |done: usize| eprintln!("fold {done} of {n_folds}: {:.1} s", began.elapsed().as_secs_f64());
-    let batch: &Batch = &rows.batch;
-    let evaluation = cross_validate(&spec, batch, &folds, &mut observer)?;
+    let evaluation = cross_validate(&spec, rows.batch, &folds, &mut observer)?;
     let seconds = began.elapsed().as_secs_f64();
     let difference = baseline.map(|baseline| difference(&evaluation.metrics, &baseline.metrics)).unwrap_or_default();
     Ok(Answer { rows: evaluation.rows, metrics: evaluation.metrics, seconds, difference, warnings })
@@ -170,7 +169,8 @@ impl Rows {
         let text = String::from_utf8_lossy(&files::read(spec_path)?).into_owned();
         let spec = Spec::parse(&text).map_err(|source| Error::Spec { path: spec_path.to_owned(), source })?;
         let bytes = files::read(data)?;
-        let read = dataset::read(&spec, &bytes, format_of(data, &bytes)).map_err(files::Error::rows(data))?;
+        let format = format_of(data, &bytes);
+        let read = dataset::read(&spec, bytes, format).map_err(files::Error::rows(data))?;
         if let Some(first) = read.quarantined.first() {
             let reasons: Vec<String> = first.reasons.iter().map(ToString::to_string).collect();
             let n = read.quarantined.len();
@@ -207,7 +207,7 @@ fn folds(args: &Args, kept: &[u64], spec: &Spec, rows: &Batch) -> Result<Vec<Fol
     }
     let bytes = files::read(Path::new(text))?;
     let mut by_row = BTreeMap::new();
-    for line in csv::Reader::from_reader(bytes.as_slice()).deserialize::<Line>() {
+    for line in csv::Reader::from_reader(&*bytes).deserialize::<Line>() {
         let line = line.map_err(|error| refused(format!("{error}; the columns are `row` and `fold`, both from 0")))?;
         by_row.insert(line.row, line.fold);
     }

@@ -204,8 +204,8 @@ async fn find(registry: &Registry, text: &str) -> Result<(String, VersionId), Er
 /// The rows of a file as `POST /explain` takes them. Columns that no record has, such as the target, are left out and told.
 fn read_records(spec: &Spec, path: &Path) -> Result<Vec<Json>, Error> {
     let bytes = files::read(path)?;
-    let table = dataset::Table::read(&bytes, format_of(path, &bytes));
-    let table = table.map_err(files::Error::rows(path))?;
+    let format = format_of(path, &bytes);
+    let table = dataset::Table::read(bytes, format).map_err(files::Error::rows(path))?;
     if table.n_rows == 0 {
         return Err(Error::NoRows { path: path.to_owned() });
     }

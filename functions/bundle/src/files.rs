@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use bytes::Bytes;
 use dataset::Format;
 use fault::{Fault, FieldError, Kind};
 
@@ -57,8 +58,8 @@ impl Fault for Error {
 ///
 /// # Errors
 /// [`Error::Read`].
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+pub(crate) fn read(path: &Path) -> Result<Bytes, Error> {
+    fs::read(path).map(Bytes::from).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 /// The format of a file with rows: by its ending, and by its first bytes where that says nothing.

@@ -13,6 +13,7 @@ mod yaml;
 use std::path::PathBuf;
 use std::{fs, io};
 
+use bytes::Bytes;
 use dataset::{Format, Table};
 use fault::{Fault, FieldError, Kind};
 use spec::Spec;
@@ -109,7 +110,7 @@ pub fn run(args: &Args) -> Result<(), Error> {
     let format = format_of(&args.data, &bytes);
     let stem = args.data.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = args.name.clone().unwrap_or(stem);
-    let text = infer_spec(&name, &bytes, format, &args.target)?;
+    let text = infer_spec(&name, bytes.clone(), format, &args.target)?;
     match &args.out {
         Some(path) => {
             let created =
@@ -121,12 +122,12 @@ pub fn run(args: &Args) -> Result<(), Error> {
             written.map_err(|source| Error::Write { path: PathBuf::from("standard output"), source })?;
         }
     }
-    eprintln!("{}", summary(&text, &bytes, format, args)?);
+    eprintln!("{}", summary(&text, bytes, format, args)?);
     Ok(())
 }
 
 /// What the new spec makes of the file it was guessed from, and the next command.
-fn summary(text: &str, bytes: &[u8], format: Format, args: &Args) -> Result<String, Error> {
+fn summary(text: &str, bytes: Bytes, format: Format, args: &Args) -> Result<String, Error> {
     let spec = Spec::parse(text).map_err(Error::Guess)?;
     let read = dataset::read(&spec, bytes, format).map_err(Error::Rows)?;
     let rows = counted(read.n_source_rows as usize);
@@ -168,7 +169,7 @@ fn task_name(spec: &Spec) -> &'static str {
 ///
 /// # Errors
 /// [`Error::Rows`], [`Error::NoTarget`], [`Error::BadTarget`] and [`Error::NoInputs`].
-pub fn infer_spec(name: &str, bytes: &[u8], format: Format, target: &str) -> Result<String, Error> {
+pub fn infer_spec(name: &str, bytes: impl Into<Bytes>, format: Format, target: &str) -> Result<String, Error> {
     let table = Table::read(bytes, format).map_err(Error::Rows)?;
     let Some(target_column) = table.column(target) else {
         let known = table.columns.iter().map(|column| format!("`{}`", column.name)).collect();

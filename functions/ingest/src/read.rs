@@ -33,7 +33,7 @@ pub(crate) async fn read_landing(
 async fn read(registry: &Registry, spec: &Arc<Spec>, landing: &Landing) -> Result<BatchManifest, Error> {
     let raw = registry.raw(&spec.name, &landing.sha256).await?;
     let (reader_spec, format) = (spec.clone(), format_of(&landing.media_type));
-    let read = tokio::task::spawn_blocking(move || dataset::read(&reader_spec, &raw, format))
+    let read = tokio::task::spawn_blocking(move || dataset::read(&reader_spec, raw, format))
         .await
         .map_err(|source| Error::Reader { batch: landing.batch.clone(), source })?;
     match read {

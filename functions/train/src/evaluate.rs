@@ -1,5 +1,6 @@
 //! Cross-validation: how good the models are that a spec's settings lead to, on rows that they have not seen.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -54,30 +55,39 @@ impl Estimate {
 /// rows only, and so are the settings where the spec asks for a search: each fold has its own. Metrics count each row once,
 /// whatever its weight.
 ///
-/// No fold may be empty. `observer` hears how many are done.
+/// No fold may be empty. `observer` hears how many are done. The fold with most train rows comes last, when they need no
+/// second place in memory.
 ///
 /// # Errors
 /// Those of a fit.
 pub fn cross_validate(
     spec: &Arc<Spec>,
-    rows: &Batch,
+    rows: Batch,
     folds: &[Fold],
     observer: &mut dyn FnMut(usize),
 ) -> Result<Evaluation, Error> {
-    let mut by_metric: IndexMap<Metric, Vec<f64>> = IndexMap::new();
-    for (index, fold) in folds.iter().enumerate() {
-        let predictor = fit_predictor(spec, &rows.select(&fold.train))?;
-        let test = rows.select(&fold.test);
+    let n_rows = rows.n_rows();
+    let mut order: Vec<usize> = (0..folds.len()).collect();
+    order.sort_by_key(|fold| folds[*fold].train.len());
+    let mut rows = Some(rows);
+    let mut by_metric: IndexMap<Metric, BTreeMap<usize, f64>> = IndexMap::new();
+    for (done, fold) in order.iter().enumerate() {
+        let Fold { train, test } = &folds[*fold];
+        let Some(all) = rows.take() else { break };
+        let test = all.select(test);
+        let train = if done + 1 < folds.len() { rows.insert(all).select(train) } else { all.into_select(train) };
+        let predictor = fit_predictor(spec, &train)?;
         if let Some(target) = test.target() {
             for (metric, value) in model::evaluate(spec, &predictor.predict(&test), target) {
-                by_metric.entry(metric).or_default().push(value);
+                by_metric.entry(metric).or_default().insert(*fold, value);
             }
         }
-        observer(index + 1);
+        observer(done + 1);
     }
     by_metric.retain(|_, values| values.len() == folds.len());
-    let metrics = by_metric.into_iter().map(|(metric, values)| (metric, Estimate::of(values))).collect();
-    Ok(Evaluation { rows: rows.n_rows(), metrics })
+    let estimate = |values: BTreeMap<usize, f64>| Estimate::of(values.into_values().collect());
+    let metrics = by_metric.into_iter().map(|(metric, values)| (metric, estimate(values))).collect();
+    Ok(Evaluation { rows: n_rows, metrics })
 }
 
 /// The model that a spec's settings lead to on some rows, without store or job; after a search, where it asks for one.
@@ -178,7 +188,7 @@ mod tests {
             (rows.finish(), spec("task: regression\ntarget: {column: y, transform: none}\ntime: day", ""));
         let rmse = |folds: &[Fold]| {
             let mut done = 0;
-            let evaluation = cross_validate(&spec, &rows, folds, &mut |fold| done = fold).unwrap();
+            let evaluation = cross_validate(&spec, rows.clone(), folds, &mut |fold| done = fold).unwrap();
             assert_eq!((done, evaluation.rows), (folds.len(), 600));
             evaluation.metrics[&Metric::Rmse].mean
         };

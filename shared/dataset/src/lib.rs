@@ -11,6 +11,7 @@ mod rows;
 mod stored;
 mod table;
 
+use bytes::Bytes;
 use spec::{Batch, Spec};
 
 pub use error::Error;
@@ -46,10 +47,11 @@ pub struct Read {
 /// - [`Error::Malformed`] when the bytes are not the format they claim to be.
 /// - [`Error::Schema`] with every column that the spec does not name and every needed column that no row has.
 /// - [`Error::ColumnType`] for a Parquet column whose cells are no single values.
-pub fn read(spec: &Spec, bytes: &[u8], format: Format) -> Result<Read, Error> {
+pub fn read(spec: &Spec, bytes: impl Into<Bytes>, format: Format) -> Result<Read, Error> {
+    let bytes = bytes.into();
     match format {
-        Format::Csv => read_csv::read(spec, bytes),
-        Format::Json => read_json::read(spec, bytes),
+        Format::Csv => read_csv::read(spec, &bytes),
+        Format::Json => read_json::read(spec, &bytes),
         Format::Parquet => read_parquet::read(spec, bytes),
     }
 }

@@ -15,7 +15,7 @@ use crate::layout::Place;
 use crate::rows::Rows;
 
 /// Reads a Parquet body.
-pub(crate) fn read(spec: &Spec, bytes: &[u8]) -> Result<Read, Error> {
+pub(crate) fn read(spec: &Spec, bytes: Bytes) -> Result<Read, Error> {
     let builder = open(bytes)?;
     let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
     let mut rows = Rows::new(spec);
@@ -42,11 +42,10 @@ pub(crate) fn read(spec: &Spec, bytes: &[u8]) -> Result<Read, Error> {
 }
 
 /// Opens a Parquet body.
-pub(crate) fn open(bytes: &[u8]) -> Result<ParquetRecordBatchReaderBuilder<Bytes>, Error> {
+pub(crate) fn open(bytes: Bytes) -> Result<ParquetRecordBatchReaderBuilder<Bytes>, Error> {
     if bytes.is_empty() {
         return Err(Error::malformed(Format::Parquet, "the body is empty"));
     }
-    let bytes = Bytes::copy_from_slice(bytes);
     guarded(|| ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(Error::parquet))
 }
 

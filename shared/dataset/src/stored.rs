@@ -99,7 +99,7 @@ fn write(fields: Vec<Field>, arrays: Vec<ArrayRef>, metadata: Vec<KeyValue>) -> 
 /// # Errors
 /// [`Error::Stored`] names every column that the file or the spec has alone or that is of another kind;
 /// [`Error::Malformed`] when the bytes are no Parquet.
-pub fn read_parquet(spec: &Spec, bytes: &[u8]) -> Result<Batch, Error> {
+pub fn read_parquet(spec: &Spec, bytes: impl Into<Bytes>) -> Result<Batch, Error> {
     read_parquet_rows(spec, bytes, 0..usize::MAX)
 }
 
@@ -107,8 +107,8 @@ pub fn read_parquet(spec: &Spec, bytes: &[u8]) -> Result<Batch, Error> {
 ///
 /// # Errors
 /// As [`read_parquet`].
-pub fn read_parquet_rows(spec: &Spec, bytes: &[u8], rows: Range<usize>) -> Result<Batch, Error> {
-    let builder = open(bytes)?;
+pub fn read_parquet_rows(spec: &Spec, bytes: impl Into<Bytes>, rows: Range<usize>) -> Result<Batch, Error> {
+    let builder = open(bytes.into())?;
     let schema = builder.schema().clone();
     let mut stored = check_columns(spec, &schema)?;
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 use spec::{Categories, Cell, Format, MISSING_CODE};
 
@@ -46,7 +47,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::Malformed`] when the bytes are not the format they claim to be.
-    pub fn read(bytes: &[u8], format: Format) -> Result<Self, Error> {
+    pub fn read(bytes: impl Into<Bytes>, format: Format) -> Result<Self, Error> {
         Self::read_with_text(bytes, format, &|_| false)
     }
 
@@ -55,10 +56,15 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::read`].
-    pub fn read_with_text(bytes: &[u8], format: Format, is_text: &dyn Fn(&str) -> bool) -> Result<Self, Error> {
+    pub fn read_with_text(
+        bytes: impl Into<Bytes>,
+        format: Format,
+        is_text: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, Error> {
+        let bytes = bytes.into();
         match format {
-            Format::Csv => of_csv(bytes, is_text),
-            Format::Json => of_json(bytes),
+            Format::Csv => of_csv(&bytes, is_text),
+            Format::Json => of_json(&bytes),
             Format::Parquet => of_parquet(bytes),
         }
     }
@@ -153,7 +159,7 @@ fn of_json(bytes: &[u8]) -> Result<Table, Error> {
     Ok(Table { columns: columns.into_iter().map(TableColumn::new).collect(), n_rows, n_skipped })
 }
 
-fn of_parquet(bytes: &[u8]) -> Result<Table, Error> {
+fn of_parquet(bytes: Bytes) -> Result<Table, Error> {
     let builder = read_parquet::open(bytes)?;
     let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
     let mut columns: Vec<CellsBuilder> = names.iter().map(|_| CellsBuilder::Empty(0)).collect();

@@ -33,7 +33,7 @@ fn spec() -> Spec {
 }
 
 fn read_text(text: &str, format: Format) -> Result<Read, Error> {
-    let read = read(&spec(), text.as_bytes(), format);
+    let read = read(&spec(), text.to_owned(), format);
     if let Ok(read) = &read {
         assert_eq!(read.batch.n_rows() + read.quarantined.len(), read.n_source_rows as usize);
     }
@@ -174,7 +174,7 @@ fn bodies_that_are_not_their_format_say_where() {
         (b"PAR1 and then nothing", Format::Parquet, "the Parquet cannot be read"),
     ];
     for (body, format, message) in cases {
-        let error = read(&spec(), body, *format).unwrap_err();
+        let error = read(&spec(), *body, *format).unwrap_err();
         assert_eq!(error.kind(), Kind::Malformed, "{message}");
         assert!(error.to_string().starts_with(message), "{error} is not {message}");
     }
@@ -190,7 +190,7 @@ fn a_body_without_rows_is_an_empty_batch() {
         let read = read_text(text, format).unwrap();
         assert_eq!((read.batch.n_rows(), read.n_source_rows), (0, 0));
         let stored = write_parquet(&spec(), &read.batch).unwrap();
-        assert_eq!(read_parquet(&spec(), &stored).unwrap(), read.batch);
+        assert_eq!(read_parquet(&spec(), stored.clone()).unwrap(), read.batch);
     }
 }
 
@@ -198,9 +198,9 @@ fn a_body_without_rows_is_an_empty_batch() {
 fn a_time_that_is_an_input_orders_the_rows_too() {
     let text = "name: t\ntask: regression\ntarget: {column: y}\ntime: at\ncolumns:\n  at: {kind: time, nullable: true}\nderive: {m: {month: at}}\n";
     let spec = Spec::parse(text).unwrap();
-    let read = read(&spec, b"at,y\n1970-01-02,1\n,2\n", Format::Csv).unwrap();
+    let read = read(&spec, "at,y\n1970-01-02,1\n,2\n", Format::Csv).unwrap();
     assert_eq!(read.batch.time().map(|time| (time[0], time[1].is_nan())), Some((86_400.0, true)));
-    let back = read_parquet(&spec, &write_parquet(&spec, &read.batch).unwrap()).unwrap();
+    let back = read_parquet(&spec, write_parquet(&spec, &read.batch).unwrap()).unwrap();
     assert!(same(&back, &read.batch));
 }
 
@@ -211,7 +211,7 @@ fn rows_are_read_by_their_numbers() {
     let stored = write_parquet(&spec(), &read.batch).unwrap();
     for ranges in [vec![0..2, 2..3, 3..5], vec![0..5, 5..usize::MAX], vec![0..0, 0..4, 4..9, 9..12]] {
         let parts: Vec<Batch> =
-            ranges.iter().map(|range| read_parquet_rows(&spec(), &stored, range.clone()).unwrap()).collect();
+            ranges.iter().map(|range| read_parquet_rows(&spec(), stored.clone(), range.clone()).unwrap()).collect();
         assert_eq!(parts.iter().map(Batch::n_rows).sum::<usize>(), 5, "{ranges:?}");
         assert!(same(&Batch::concat(parts).unwrap(), &read.batch), "{ranges:?}");
     }
@@ -242,7 +242,7 @@ fn sample_parquet() -> Vec<u8> {
 
 #[test]
 fn parquet_of_any_writer_is_read() {
-    let read = read(&spec(), &sample_parquet(), Format::Parquet).unwrap();
+    let read = read(&spec(), sample_parquet(), Format::Parquet).unwrap();
     assert_eq!((read.batch.n_rows(), read.n_source_rows), (2, 3));
     assert_eq!(*read.batch.column(0), ColumnData::Numbers(vec![1.5, 2.0]));
     assert_eq!(read.batch.target(), Some(&ColumnData::Numbers(vec![5.0, 7.25])));
@@ -261,7 +261,7 @@ fn parquet_of_any_writer_is_read() {
         ("price_USD", Arc::new(Float32Array::from(vec![3.0]))),
         ("sold_on", Arc::new(timestamps)),
     ]);
-    let read = super::read(&spec(), &body, Format::Parquet).unwrap();
+    let read = super::read(&spec(), body, Format::Parquet).unwrap();
     assert_eq!(read.batch.time(), Some([1.5].as_slice()), "{:?}", read.quarantined);
 }
 
@@ -270,7 +270,7 @@ fn weights_come_with_their_rows() {
     let text = "name: w\ntask: regression\ntarget: {column: y}\ncolumns: {x: {kind: number}}\ntrain: {weight: n}\n";
     let spec = Spec::parse(text).unwrap();
     let csv = "x,n,y\n1,2.5,3\n2,0,4\n3,-1,5\n4,,6\n5,inf,7\n6,many,8\n";
-    let read = read(&spec, csv.as_bytes(), Format::Csv).unwrap();
+    let read = read(&spec, csv, Format::Csv).unwrap();
     assert_eq!(read.batch.weight(), Some([2.5, 0.0].as_slice()));
     assert_eq!(read.batch.select(&[1]).weight(), Some([0.0].as_slice()));
     let refused: Vec<(u64, String)> =
@@ -281,14 +281,14 @@ fn weights_come_with_their_rows() {
         "{refused:?}"
     );
     let stored = write_parquet(&spec, &read.batch).unwrap();
-    assert_eq!(read_parquet(&spec, &stored).unwrap(), read.batch);
+    assert_eq!(read_parquet(&spec, stored.clone()).unwrap(), read.batch);
     // What a batch lacks is said, as it is of a column.
     let unweighted = Spec::parse(&text.replace("{weight: n}", "{}")).unwrap();
-    assert!(read_parquet(&unweighted, &stored).is_err());
+    assert!(read_parquet(&unweighted, stored).is_err());
     let without = write_parquet(&unweighted, &read.batch).unwrap();
-    let error = read_parquet(&spec, &without).unwrap_err();
+    let error = read_parquet(&spec, without).unwrap_err();
     assert!(format!("{error:?}").contains("the stored batch does not"), "{error:?}");
-    let missing = super::read(&spec, b"x,y\n1,2\n", Format::Csv).unwrap_err();
+    let missing = super::read(&spec, "x,y\n1,2\n", Format::Csv).unwrap_err();
     assert!(missing.to_string().contains('n'), "{missing}");
     let both = Batch::concat(vec![read.batch.clone(), read.batch.select(&[0])]).unwrap();
     assert_eq!(both.weight(), Some([2.5, 0.0, 2.5].as_slice()));
@@ -298,14 +298,14 @@ fn weights_come_with_their_rows() {
 fn damaged_parquet_is_an_error_and_never_a_panic() {
     let whole = sample_parquet();
     for end in 0..whole.len() {
-        assert!(read(&spec(), &whole[..end], Format::Parquet).is_err());
+        assert!(read(&spec(), whole[..end].to_vec(), Format::Parquet).is_err());
     }
     for at in 0..whole.len() {
         for bit in [0, 3, 7] {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << bit;
             // A flipped bit in a cell is another cell; it must only never take the process down.
-            let _ = read(&spec(), &damaged, Format::Parquet);
+            let _ = read(&spec(), damaged, Format::Parquet);
         }
     }
 }
@@ -316,29 +316,29 @@ fn stored_batches_of_other_columns_are_refused_by_name() {
     let stored = write_parquet(&spec(), &read.batch).unwrap();
     let other =
         SPEC.replace("size: {kind: number, range: [0, 100]}", "area: {kind: number}").replace("boolean", "category");
-    let error = read_parquet(&Spec::parse(&other).unwrap(), &stored).unwrap_err();
+    let error = read_parquet(&Spec::parse(&other).unwrap(), stored).unwrap_err();
     let pointers: Vec<String> = error.fields().into_iter().map(|field| field.pointer).collect();
     assert_eq!(pointers, ["/area", "/pool", "/size"]);
     assert_eq!(error.kind(), Kind::Conflict);
-    assert!(matches!(read_parquet(&spec(), b"nonsense"), Err(Error::Malformed { .. })));
+    assert!(matches!(read_parquet(&spec(), "nonsense"), Err(Error::Malformed { .. })));
 }
 
 #[test]
 fn tables_take_the_narrowest_form() {
     let csv = "a,b,zip,mixed\n1,x,01234,1\n,y,00001,z\n2.5,,1,\n1,2\n";
-    let table = Table::read(csv.as_bytes(), Format::Csv).unwrap();
+    let table = Table::read(csv, Format::Csv).unwrap();
     assert_eq!((table.n_rows, table.n_skipped), (3, 1));
     assert!(matches!(&table.columns[0].cells, Cells::Numbers(numbers) if numbers[0] == 1.0 && numbers[1].is_nan()));
     for column in &table.columns[1..] {
         assert!(matches!(column.cells, Cells::Text(_)), "{}", column.name);
     }
     let json = r#"[{"a": 1, "b": true}, {"b": null, "c": "x"}, {"a": 2, "b": false}, 7]"#;
-    let table = Table::read(json.as_bytes(), Format::Json).unwrap();
+    let table = Table::read(json, Format::Json).unwrap();
     assert_eq!((table.n_rows, table.n_skipped), (3, 1));
     assert_eq!(table.column("b").unwrap().cells, Cells::Booleans(vec![Some(true), None, Some(false)]));
     let Cells::Text(c) = &table.column("c").unwrap().cells else { panic!("c is text") };
     assert_eq!(c.codes, [MISSING_CODE, 0, MISSING_CODE]);
-    let table = Table::read(&sample_parquet(), Format::Parquet).unwrap();
+    let table = Table::read(sample_parquet(), Format::Parquet).unwrap();
     assert_eq!((table.n_rows, table.columns.len()), (3, 6));
 }
 
@@ -410,7 +410,7 @@ proptest! {
     fn stored_batches_come_back_exactly(batch in stored_batch()) {
         let stored = write_parquet(&spec(), &batch).unwrap();
         prop_assert_eq!(&stored, &write_parquet(&spec(), &batch).unwrap());
-        prop_assert!(same(&read_parquet(&spec(), &stored).unwrap(), &batch));
+        prop_assert!(same(&read_parquet(&spec(), stored.clone()).unwrap(), &batch));
     }
 
     #[test]
@@ -426,7 +426,7 @@ proptest! {
         };
         let json = format!("[{}]", rows.iter().map(object).collect::<Vec<_>>().join(", "));
         for (text, format) in [(csv, Format::Csv), (json, Format::Json)] {
-            let read = read(&spec(), text.as_bytes(), format).unwrap();
+            let read = read(&spec(), text.to_owned(), format).unwrap();
             prop_assert_eq!(read.n_source_rows as usize, rows.len());
             prop_assert_eq!(read.batch.n_rows() + read.quarantined.len(), rows.len());
             prop_assert!(read.quarantined.iter().all(|row| !row.reasons.is_empty()));
@@ -445,14 +445,14 @@ proptest! {
             .iter()
             .map(|size| format!("{{\"size\": {size:?}, \"price_USD\": {:?}, \"sold_on\": 1}}", size + 1.0))
             .collect();
-        let from_json = read(&spec(), format!("[{}]", json.join(",")).as_bytes(), Format::Json).unwrap().batch;
+        let from_json = read(&spec(), format!("[{}]", json.join(",")), Format::Json).unwrap().batch;
         let prices = sizes.iter().map(|size| size + 1.0).collect::<Vec<_>>();
         let body = parquet_of(vec![
             ("size", Arc::new(arrow::array::Float64Array::from(sizes.clone()))),
             ("price_USD", Arc::new(arrow::array::Float64Array::from(prices))),
             ("sold_on", Arc::new(Int64Array::from(vec![1; sizes.len()]))),
         ]);
-        let from_parquet = read(&spec(), &body, Format::Parquet).unwrap().batch;
+        let from_parquet = read(&spec(), body, Format::Parquet).unwrap().batch;
         prop_assert!(same(&from_json, &from_parquet));
     }
 }

@@ -34,11 +34,11 @@ fn every_model_is_named_after_its_file() {
 fn the_shipped_data_fit_their_spec_and_come_back_from_storage() {
     let body = fs::read(root().join("tests/data/mlc_churn.csv")).unwrap();
     let spec = model("telecom-churn");
-    let read = dataset::read(&spec, &body, Format::Csv).unwrap();
+    let read = dataset::read(&spec, body.clone(), Format::Csv).unwrap();
     assert_eq!((read.n_source_rows, read.quarantined.len()), (5000, 0));
     let stored = dataset::write_parquet(&spec, &read.batch).unwrap();
     assert!(stored.len() < body.len() / 2, "{} bytes", stored.len());
-    assert_eq!(dataset::read_parquet(&spec, &stored).unwrap(), read.batch);
+    assert_eq!(dataset::read_parquet(&spec, stored).unwrap(), read.batch);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_row_of_each_source_fits_its_spec() {
         ),
     ] {
         let body = format!(r#"{{"batch_number": 0, "data": [{row}]}}"#);
-        let read = dataset::read(&model(name), body.as_bytes(), Format::Json).unwrap();
+        let read = dataset::read(&model(name), body, Format::Json).unwrap();
         assert_eq!(read.quarantined, [], "{name}");
         assert_eq!(read.batch.n_rows(), 1, "{name}");
     }

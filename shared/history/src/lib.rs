@@ -134,7 +134,7 @@ pub async fn rows_in(registry: &Registry, spec: &Arc<Spec>, batch: &str, rows: R
     let bytes = registry.get_batch_file(&spec.name, batch, ROWS_FILE).await?;
     let (reader_spec, name) = (spec.clone(), batch.to_owned());
     let read = tokio::task::spawn_blocking(move || {
-        let batch = dataset::read_parquet_rows(&reader_spec, &bytes, rows)?;
+        let batch = dataset::read_parquet_rows(&reader_spec, bytes, rows)?;
         let holdout = reader_spec.splitter().holdout(&batch);
         Ok(Rows { batch, holdout })
     });

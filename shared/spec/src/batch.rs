@@ -1,6 +1,7 @@
 //! Rows by column.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::record::Record;
 use crate::sections::Kind;
@@ -9,9 +10,12 @@ use crate::value::Value;
 /// Code of a missing cell in [`Categories::codes`].
 pub const MISSING_CODE: u32 = u32::MAX;
 
-/// Many rows that fit one spec, by column. Raw columns stand in the spec's order.
+/// Many rows that fit one spec, by column. Raw columns stand in the spec's order. A clone shares them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
+pub struct Batch(Arc<Columns>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Columns {
     columns: Vec<ColumnData>,
     target: Option<ColumnData>,
     time: Option<Vec<f64>>,
@@ -48,92 +52,109 @@ impl Batch {
                 && time.as_ref().is_none_or(|time| time.len() == n_rows),
             "all columns of a batch have its number of rows"
         );
-        Self { columns, target, time, weight: None, n_rows }
+        Self(Arc::new(Columns { columns, target, time, weight: None, n_rows }))
     }
 
     /// The same rows with how much each counts in a fit, shape `[n_rows]`.
     ///
     /// # Panics
     /// When there is not one weight a row: that is a bug of the reader that made them.
-    pub fn with_weight(self, weight: Option<Vec<f64>>) -> Self {
-        assert!(weight.as_ref().is_none_or(|weight| weight.len() == self.n_rows), "each row has its weight");
-        Self { weight, ..self }
+    pub fn with_weight(mut self, weight: Option<Vec<f64>>) -> Self {
+        assert!(weight.as_ref().is_none_or(|weight| weight.len() == self.n_rows()), "each row has its weight");
+        Arc::make_mut(&mut self.0).weight = weight;
+        self
     }
 
     /// Number of rows.
     pub fn n_rows(&self) -> usize {
-        self.n_rows
+        self.0.n_rows
     }
 
     /// Raw column `index`, in the spec's order.
     pub fn column(&self, index: usize) -> &ColumnData {
-        &self.columns[index]
+        &self.0.columns[index]
     }
 
     /// Raw columns, in the spec's order.
     pub fn columns(&self) -> &[ColumnData] {
-        &self.columns
+        &self.0.columns
     }
 
     /// The target, where the rows have one.
     pub fn target(&self) -> Option<&ColumnData> {
-        self.target.as_ref()
+        self.0.target.as_ref()
     }
 
     /// Seconds since 1970-01-01 UTC, or the number, of the spec's `time` column; NaN where missing.
     pub fn time(&self) -> Option<&[f64]> {
-        self.time.as_deref()
+        self.0.time.as_deref()
     }
 
     /// How much each row counts in a fit: the spec's `train.weight` column, finite and from 0. None where the spec names
     /// none, and all rows count alike.
     pub fn weight(&self) -> Option<&[f64]> {
-        self.weight.as_deref()
+        self.0.weight.as_deref()
     }
 
     /// Row `row` as a record.
     pub fn record(&self, row: usize) -> Record {
         Record::from_parts(
-            self.columns.iter().map(|column| column.value(row)).collect(),
-            self.target.as_ref().map(|target| target.value(row)),
+            self.columns().iter().map(|column| column.value(row)).collect(),
+            self.target().map(|target| target.value(row)),
         )
     }
 
     /// The rows at `rows`, in that order.
     pub fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            columns: self.columns.iter().map(|column| column.select(rows)).collect(),
-            target: self.target.as_ref().map(|target| target.select(rows)),
-            time: self.time.as_ref().map(|time| rows.iter().map(|row| time[*row]).collect()),
-            weight: self.weight.as_ref().map(|weight| rows.iter().map(|row| weight[*row]).collect()),
+        let of = |numbers: &[f64]| rows.iter().map(|row| numbers[*row]).collect();
+        Self(Arc::new(Columns {
+            columns: self.columns().iter().map(|column| column.select(rows)).collect(),
+            target: self.target().map(|target| target.select(rows)),
+            time: self.time().map(of),
+            weight: self.weight().map(of),
             n_rows: rows.len(),
-        }
+        }))
+    }
+
+    /// As [`Batch::select`], for the last owner of a batch: each column makes room for its rows before the next is copied.
+    pub fn into_select(self, rows: &[usize]) -> Self {
+        let mut all = match Arc::try_unwrap(self.0) {
+            Ok(all) => all,
+            Err(shared) => return Self(shared).select(rows),
+        };
+        let keep = |numbers: &mut Vec<f64>| *numbers = rows.iter().map(|row| numbers[*row]).collect();
+        all.columns.iter_mut().chain(&mut all.target).for_each(|column| *column = column.select(rows));
+        all.time.iter_mut().chain(&mut all.weight).for_each(keep);
+        Self(Arc::new(Columns { n_rows: rows.len(), ..all }))
     }
 
     /// All rows of `batches`, in order. The batches must be of one spec; none gives none.
     pub fn concat(batches: Vec<Batch>) -> Option<Self> {
         let mut batches = batches.into_iter();
-        let mut all = batches.next()?;
-        for batch in batches {
-            all.n_rows += batch.n_rows;
-            for (column, more) in all.columns.iter_mut().zip(batch.columns) {
+        let mut first = batches.next()?;
+        if batches.len() == 0 {
+            return Some(first);
+        }
+        let all = Arc::make_mut(&mut first.0);
+        for Batch(more) in batches {
+            all.n_rows += more.n_rows;
+            for (column, more) in all.columns.iter_mut().zip(&more.columns) {
                 column.extend(more);
             }
-            all.target = all.target.zip(batch.target).map(|(mut target, more)| {
-                target.extend(more);
-                target
-            });
-            all.time = all.time.zip(batch.time).map(|(mut time, more)| {
-                time.extend(more);
-                time
-            });
-            all.weight = all.weight.zip(batch.weight).map(|(mut weight, more)| {
-                weight.extend(more);
-                weight
-            });
+            all.target = joined(all.target.take(), &more.target, ColumnData::extend);
+            all.time = joined(all.time.take(), &more.time, |time, more| time.extend_from_slice(more));
+            all.weight = joined(all.weight.take(), &more.weight, |weight, more| weight.extend_from_slice(more));
         }
-        Some(all)
+        Some(first)
     }
+}
+
+/// A part that rows have, with that of more rows; none where either have none.
+fn joined<T>(all: Option<T>, more: &Option<T>, extend: impl Fn(&mut T, &T)) -> Option<T> {
+    all.zip(more.as_ref()).map(|(mut all, more)| {
+        extend(&mut all, more);
+        all
+    })
 }
 
 impl ColumnData {
@@ -173,10 +194,10 @@ impl ColumnData {
         }
     }
 
-    fn extend(&mut self, more: ColumnData) {
+    fn extend(&mut self, more: &ColumnData) {
         match (self, more) {
-            (ColumnData::Numbers(numbers), ColumnData::Numbers(more)) => numbers.extend(more),
-            (ColumnData::Categories(categories), ColumnData::Categories(more)) => categories.extend(&more),
+            (ColumnData::Numbers(numbers), ColumnData::Numbers(more)) => numbers.extend_from_slice(more),
+            (ColumnData::Categories(categories), ColumnData::Categories(more)) => categories.extend(more),
             _ => unreachable!("batches of one spec have columns of the same kinds"),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use dataset::{Cells, Table, TableColumn};
 use indexmap::IndexMap;
 use spec::{Categories, Cell, Column, ColumnData, Kind, MISSING_CODE, Value};
@@ -32,14 +33,16 @@ pub(super) struct Both {
 
 /// Reads both files, each a path and its bytes. The kinds are those that `ebb new` guesses from the reference; a cell of the
 /// current file that is none of its column's kind counts as missing there.
-pub(super) fn align(reference: (&Path, &[u8]), current: (&Path, &[u8])) -> Result<Aligned, Error> {
-    let before =
-        Table::read(reference.1, format_of(reference.0, reference.1)).map_err(files::Error::rows(reference.0))?;
+pub(super) fn align(reference: (&Path, Bytes), current: (&Path, Bytes)) -> Result<Aligned, Error> {
+    let (reference, bytes) = reference;
+    let format = format_of(reference, &bytes);
+    let before = Table::read(bytes, format).map_err(files::Error::rows(reference))?;
     let kinds: IndexMap<&str, Result<Kind, String>> =
         before.columns.iter().map(|column| (column.name.as_str(), kind_of(column))).collect();
     let is_text = |name: &str| matches!(kinds.get(name), Some(Ok(Kind::Category)));
-    let now = Table::read_with_text(current.1, format_of(current.0, current.1), &is_text)
-        .map_err(files::Error::rows(current.0))?;
+    let (current, bytes) = current;
+    let format = format_of(current, &bytes);
+    let now = Table::read_with_text(bytes, format, &is_text).map_err(files::Error::rows(current))?;
 
     let mut aligned = Aligned {
         rows: Rows { reference: before.n_rows, current: now.n_rows },
@@ -48,7 +51,7 @@ pub(super) fn align(reference: (&Path, &[u8]), current: (&Path, &[u8])) -> Resul
         changes: Vec::new(),
         remarks: Vec::new(),
     };
-    for (table, (path, _)) in [(&before, reference), (&now, current)] {
+    for (table, path) in [(&before, reference), (&now, current)] {
         if table.n_skipped > 0 {
             aligned.remarks.push(format!("{} rows of {} could not be read", table.n_skipped, path.display()));
         }

@@ -4,9 +4,9 @@ use super::*;
 
 /// The lines of a spec without its comments.
 fn spec_of(csv: &str, target: &str) -> String {
-    let text = infer_spec("My data (1)", csv.as_bytes(), Format::Csv, target).unwrap();
+    let text = infer_spec("My data (1)", csv.to_owned(), Format::Csv, target).unwrap();
     let spec = Spec::parse(&text).unwrap();
-    let read = dataset::read(&spec, csv.as_bytes(), Format::Csv).unwrap();
+    let read = dataset::read(&spec, csv.to_owned(), Format::Csv).unwrap();
     assert_eq!(read.quarantined, [], "{text}");
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
@@ -150,7 +150,7 @@ fn numbers_that_may_be_dates_are_pointed_out() {
             noise(row, 7, 2),
         )
     });
-    let written = infer_spec("x", text.as_bytes(), Format::Csv, "y").unwrap();
+    let written = infer_spec("x", text.clone(), Format::Csv, "y").unwrap();
     let line = |name: &str| written.lines().find(|line| line.starts_with(&format!("  {name}: "))).unwrap().to_owned();
     for (name, what) in [
         ("year", "; years? those to come were never seen"),
@@ -216,7 +216,7 @@ fn strange_names_are_quoted() {
         let cells: Vec<String> = (0..names.len()).map(|column| noise(row, column, 20).to_string()).collect();
         format!("{},{}", cells.join(","), ["yes: it is", "\"no, \"\"it\"\" is not\""][noise(row, 99, 2)])
     });
-    let spec = Spec::parse(&infer_spec("x", text.as_bytes(), Format::Csv, "target: y").unwrap()).unwrap();
+    let spec = Spec::parse(&infer_spec("x", text.clone(), Format::Csv, "target: y").unwrap()).unwrap();
     let declared: Vec<&str> = spec.columns.keys().map(String::as_str).collect();
     assert_eq!(declared, names);
     spec_of(&text, "target: y");
@@ -234,7 +234,7 @@ fn names_become_addresses() {
 #[test]
 fn what_cannot_be_guessed_is_said() {
     let check = |text: &str, target: &str, message: &str| {
-        let error = infer_spec("x", text.as_bytes(), Format::Csv, target).unwrap_err();
+        let error = infer_spec("x", text.to_owned(), Format::Csv, target).unwrap_err();
         assert!(error.to_string().contains(message), "{error} has no {message}");
     };
     check("a,b\n1,2\n", "c", "there is no column `c`; there is `a`, `b`");
