@@ -18,7 +18,9 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::evidence::{Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
-use crate::fit::{self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Progress, fit_batch, recalibrate};
+use crate::fit::{
+    self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, fit_batch, n_lessons, recalibrate,
+};
 use crate::job::Task;
 use crate::remedy::{Remedy, Trial, Trying, remedies};
 use crate::search::{Measured, Search, TrialKeeper};
@@ -251,7 +253,7 @@ impl Fitter {
         let began = Instant::now();
         self.step(TRIED, format!("encoding {} train rows", learnt.n_rows()));
         let (over_budget, n_members) = (|| began.elapsed() > self.budget(), settled.train.members);
-        *self.shares() = vec![0.0; settled.train.kinds.len() * n_members];
+        *self.shares() = vec![0.0; n_lessons(&settled.train)];
         let (encoder, Fitted { weights, kinds }) = fit_batch(&settled, &learnt, n_members, &over_budget, self)?;
         Ok(Made { encoder, weights, kinds, search, fit, learnt })
     }
@@ -268,10 +270,10 @@ impl Fitter {
         let newest = |newest: usize| format!("{newest} of {}, as much as all before", fit.batches.len());
         recipe.extend(fit.weighted.map(|weighted| ("batches that count more".to_owned(), newest(weighted))));
         recipe.extend(fit.recalibrated.iter().map(|batch| ("calibrated anew on".to_owned(), batch.clone())));
-        for FittedKind { kind, share, recipe: fit, .. } in kinds {
+        for FittedKind { kind, share, refit_epochs, recipe: fit, .. } in kinds {
             let text = format!(
                 "{} networks, {:.0} % of the answer: {} epochs of {} rows a step, learning rate {}, weight decay {}, dropout \
-                 {}, label smoothing {}",
+                 {}, label smoothing {}{}",
                 train.members,
                 100.0 * share,
                 fit.epochs,
@@ -279,7 +281,9 @@ impl Fitter {
                 fit.learning_rate,
                 fit.weight_decay,
                 fit.dropout,
-                fit.label_smoothing
+                fit.label_smoothing,
+                refit_epochs
+                    .map_or_else(String::new, |epochs| format!("; those that serve, {epochs} epochs on all rows"))
             );
             recipe.push((kind.to_string(), text));
         }
@@ -320,7 +324,7 @@ impl Fitter {
                 name: format!("{} {}", kind.kind, member + 1),
                 best_epoch: curve.best_epoch,
                 train_loss: curve.epochs.iter().map(|epoch| epoch.train_loss).collect(),
-                validation_loss: curve.epochs.iter().map(|epoch| epoch.validation_loss).collect(),
+                validation_loss: curve.epochs.iter().filter_map(|epoch| epoch.validation_loss).collect(),
             })
         });
         let curves: Vec<Curve> = curves.collect();
@@ -347,9 +351,9 @@ impl Fitter {
         rows.select(&background_rows(predictor, rows, n_rows, seed))
     }
 
-    fn share(&self, member: usize, share: f64, message: String) {
+    fn share(&self, lesson: &Lesson, share: f64, message: String) {
         let mut shares = self.shares();
-        shares[member] = share;
+        shares[lesson.index] = share;
         let mean = shares.iter().sum::<f64>() / shares.len() as f64;
         self.step(PREPARED + (FITTED - PREPARED) * mean, message);
     }
@@ -369,8 +373,8 @@ impl Fitter {
 
 /// Members are checkpoints of the job.
 impl Keeper for Fitter {
-    fn find(&self, member: usize) -> Result<Option<FittedMember>, fit::Error> {
-        let (weights, about) = checkpoint_names(member);
+    fn find(&self, lesson: &Lesson) -> Result<Option<FittedMember>, fit::Error> {
+        let (weights, about) = checkpoint_names(lesson);
         let read = async {
             Ok::<_, registry::Error>((
                 self.registry.checkpoint(&self.job, &weights).await?,
@@ -381,12 +385,12 @@ impl Keeper for Fitter {
         // A damaged checkpoint costs a fit, not the job.
         let fitted = Weights::from_bytes(&weights).ok().zip(serde_json::from_slice::<Checkpoint>(&about).ok());
         let Some((weights, (best_epoch, curve))) = fitted else { return Ok(None) };
-        self.share(member, 1.0, format!("member {} was fitted before", member + 1));
+        self.share(lesson, 1.0, format!("{lesson} was fitted before"));
         Ok(Some(FittedMember { weights, curve, best_epoch }))
     }
 
-    fn keep(&self, member: usize, fitted: &FittedMember) -> Result<(), fit::Error> {
-        let (weights, about) = checkpoint_names(member);
+    fn keep(&self, lesson: &Lesson, fitted: &FittedMember) -> Result<(), fit::Error> {
+        let (weights, about) = checkpoint_names(lesson);
         let bytes = fitted.weights.to_bytes()?;
         let checkpoint: Checkpoint = (fitted.best_epoch, fitted.curve.clone());
         let line = serde_json::to_vec(&checkpoint).expect("a curve is finite numbers");
@@ -397,15 +401,11 @@ impl Keeper for Fitter {
         Ok(self.runtime.block_on(write)?)
     }
 
-    fn hear(&self, member: usize, members: usize, progress: Progress) -> ControlFlow<()> {
-        let message = format!(
-            "member {} of {members}, epoch {} of {}: validation loss {:.4}",
-            member + 1,
-            progress.epoch,
-            progress.epochs,
-            progress.validation_loss
-        );
-        self.share(member, progress.epoch as f64 / progress.epochs as f64, message);
+    fn hear(&self, lesson: &Lesson, progress: Progress) -> ControlFlow<()> {
+        let Progress { epoch, epochs, train_loss, validation_loss } = progress;
+        let (loss, of_which) = validation_loss.map_or((train_loss, "train"), |loss| (loss, "validation"));
+        let message = format!("{lesson}, epoch {epoch} of {epochs}: {of_which} loss {loss:.4}");
+        self.share(lesson, epoch as f64 / epochs as f64, message);
         self.go_on()
     }
 }
@@ -439,8 +439,8 @@ fn coverage_of(predictor: &Predictor, rows: &Batch) -> Option<Coverage> {
     coverage(level, &lower, &upper, truths)
 }
 
-fn checkpoint_names(member: usize) -> (String, String) {
-    (format!("member-{member}.safetensors"), format!("member-{member}.json"))
+fn checkpoint_names(Lesson { index, .. }: &Lesson) -> (String, String) {
+    (format!("member-{index}.safetensors"), format!("member-{index}.json"))
 }
 
 fn trial_name(trial: usize, fold: usize) -> String {

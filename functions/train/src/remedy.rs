@@ -250,7 +250,12 @@ impl Trying<'_> {
         let Some(rows) = self.window.lesson(self.spec, fit, Share::Fitted) else { return Ok(None) };
         let train = &self.spec.train;
         let members = train.members.min(TRIAL_MEMBERS);
-        let spec = Arc::new(self.spec.with_train(Train { kinds: vec![train.kinds[0]], members, ..train.clone() }));
+        let spec = Arc::new(self.spec.with_train(Train {
+            kinds: vec![train.kinds[0]],
+            members,
+            refit: false,
+            ..train.clone()
+        }));
         let (encoder, fitted) = fit_batch(&spec, &rows, members, self.over_budget, self.keeper)?;
         let light = Light { encoder, weights: fitted.weights };
         match &fit.recalibrated {

@@ -1,7 +1,6 @@
 //! The bag: members that each hold out another part of the rows, and a readout fitted on the held-out answers.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use features::Encoder;
@@ -12,6 +11,7 @@ use serde::Serialize;
 use spec::{Batch, MemberKind, Spec, Task};
 
 use super::blend::{by_log_loss, by_squared_error};
+use super::lesson::{Keeper, Lesson};
 use super::member::{self, FittedMember, Progress, Setup};
 use super::random::{Stream, stream};
 use super::readout::{class, readout};
@@ -27,6 +27,11 @@ const MAX_HELD_OUT_ROWS: usize = 50_000;
 const MAX_MULTIPLY_ADDS: usize = 200_000;
 /// The least that a kind of member must count to be served.
 const MIN_SHARE: f64 = 0.05;
+/// Most rows of which the held-out fifth is worth another fit; among more it teaches little.
+const MAX_REFIT_ROWS: usize = 50_000;
+/// Epochs on all rows for each epoch to the best one with rows held out, as far as there are as many in the plan: a schedule
+/// that ends there has its low rates still to come.
+const EPOCHS_TO_SETTLE: f64 = 1.5;
 
 /// What a bag is fitted from.
 #[derive(Clone, Copy)]
@@ -39,45 +44,6 @@ pub struct Bag<'a> {
     pub rows: &'a Rows<'a>,
     /// Asked before every step: whether the fit has run out of its budget.
     pub over_budget: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// Where finished members are kept, and who hears how far the others are.
-pub trait Keeper: Sync {
-    /// A member that was finished before.
-    ///
-    /// # Errors
-    /// [`Error::Checkpoint`] when the place cannot be read.
-    fn find(&self, member: usize) -> Result<Option<FittedMember>, Error>;
-
-    /// Keeps a finished member.
-    ///
-    /// # Errors
-    /// [`Error::Checkpoint`] when the place cannot be written.
-    fn keep(&self, member: usize, fitted: &FittedMember) -> Result<(), Error>;
-
-    /// Hears of an epoch of one of so many members, and may end the fit.
-    fn hear(&self, member: usize, members: usize, progress: Progress) -> ControlFlow<()>;
-}
-
-/// Keeps nothing; a fit goes on for as long as the function says so.
-#[derive(Clone, Copy, Debug)]
-pub struct KeepNothing<F>(pub F);
-
-/// Keeps nothing and never ends a fit.
-pub const KEEP_NOTHING: KeepNothing<fn() -> ControlFlow<()>> = KeepNothing(|| ControlFlow::Continue(()));
-
-impl<F: Fn() -> ControlFlow<()> + Sync> Keeper for KeepNothing<F> {
-    fn find(&self, _: usize) -> Result<Option<FittedMember>, Error> {
-        Ok(None)
-    }
-
-    fn keep(&self, _: usize, _: &FittedMember) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn hear(&self, _: usize, _: usize, _: Progress) -> ControlFlow<()> {
-        (self.0)()
-    }
 }
 
 /// A fitted bag.
@@ -96,6 +62,8 @@ pub struct FittedKind {
     pub kind: MemberKind,
     /// How much the kind counts, 0 to 1; one that counts for almost nothing is left out.
     pub share: f64,
+    /// Epochs of the members that serve, which have learnt from all rows after those told of here; none where these serve.
+    pub refit_epochs: Option<usize>,
     /// The recipe that was followed.
     pub recipe: Recipe,
     /// Mean of the members' best validation losses.
@@ -144,6 +112,9 @@ pub fn fit_batch(
 /// spec's own number is a whole bag; one of each kind is what a trial of a search measures, at a fraction of the cost. The
 /// kinds that may serve are those of the whole bag.
 ///
+/// Where the spec lets them, kinds that count then learn once more, from all rows, for as long as the held-out rows say that
+/// it is good for them; these members serve, with the readout of the others.
+///
 /// The parts are drawn once from the seed, so that the same rows, spec and seed give the same bytes in any order and at any
 /// number of threads.
 ///
@@ -154,8 +125,9 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let architecture = Architecture::of_spec(spec, encoder.layout());
     let folds = folds(rows, spec.train.seed);
     let plans = Plan::of_spec(spec, encoder.layout(), encoder.target(), rows.n_rows() - folds[0].len());
-    let crew = Crew { bag, architecture: &architecture, plans: &plans, folds: &folds, n_members, keeper };
-    let members = crew.fit()?;
+    let crew = Crew { bag, architecture: &architecture, plans: &plans, folds: &folds, keeper };
+    let lessons = first_lessons(&plans, n_members);
+    let members = crew.fit(&lessons)?;
     let by_kind: Vec<&[FittedMember]> = members.chunks(n_members).collect();
     let answers = by_kind.iter().map(|members| held_out(bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
     let n_served = spec.train.members;
@@ -168,14 +140,30 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let counting: Vec<usize> = (0..plans.len()).filter(|kind| shares[*kind] > 0.0).collect();
     let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_members as f64; n_members]);
     readout.blend = Some(blend.collect());
-    let parts = counting.iter().flat_map(|kind| by_kind[*kind]).map(|member| member.weights.clone());
-    let weights = Weights::join(parts.collect())?.with_readout(readout)?;
-    let kinds = plans.into_iter().zip(&by_kind).zip(&shares).map(|((plan, members), share)| {
-        let losses = members.iter().map(|member| member.curve[member.best_epoch - 1].validation_loss);
+
+    let may_refit = spec.train.refit && rows.n_rows() <= MAX_REFIT_ROWS;
+    let refit_epochs: Vec<Option<usize>> = (0..plans.len())
+        .map(|kind| (may_refit && shares[kind] > 0.0).then(|| refit_epochs(by_kind[kind], &plans[kind].recipe)))
+        .collect();
+    let again = lessons.iter().filter_map(|lesson| {
+        let epochs = refit_epochs[lesson.index / n_members]?;
+        Some(Lesson { index: lessons.len() + lesson.index, held_out: None, epochs, ..*lesson })
+    });
+    let again: Vec<Lesson> = again.collect();
+    let mut from_all_rows = crew.fit(&again)?.into_iter();
+    let serving = counting.iter().flat_map(|kind| match refit_epochs[*kind] {
+        Some(_) => from_all_rows.by_ref().take(n_members).collect(),
+        None => by_kind[*kind].to_vec(),
+    });
+    let weights = Weights::join(serving.map(|member| member.weights).collect())?.with_readout(readout)?;
+    let kinds = plans.into_iter().zip(&by_kind).zip(shares.iter().zip(refit_epochs));
+    let kinds = kinds.map(|((plan, members), (share, refit_epochs))| {
+        let losses = members.iter().filter_map(|member| member.curve[member.best_epoch - 1].validation_loss);
         let curve = |member: &FittedMember| MemberCurve { best_epoch: member.best_epoch, epochs: member.curve.clone() };
         FittedKind {
             kind: plan.kind,
             share: *share,
+            refit_epochs,
             recipe: plan.recipe,
             validation_loss: losses.sum::<f64>() / members.len() as f64,
             members: members.iter().map(curve).collect(),
@@ -212,6 +200,16 @@ fn folds(rows: &Rows, seed: u64) -> Vec<Vec<usize>> {
     folds
 }
 
+/// The lessons of so many members of each kind that hold out a part, kind by kind.
+fn first_lessons(plans: &[Plan], n_members: usize) -> Vec<Lesson> {
+    let lesson = |index: usize| {
+        let member = index % n_members;
+        let Plan { kind, recipe, .. } = &plans[index / n_members];
+        Lesson { index, kind: *kind, member, held_out: Some(member % FOLDS), epochs: recipe.epochs }
+    };
+    (0..plans.len() * n_members).map(lesson).collect()
+}
+
 /// Who fits which member, and what all of them need.
 #[derive(Clone, Copy)]
 struct Crew<'a> {
@@ -219,29 +217,26 @@ struct Crew<'a> {
     architecture: &'a Architecture,
     plans: &'a [Plan],
     folds: &'a [Vec<usize>],
-    /// Members of each kind.
-    n_members: usize,
     keeper: &'a dyn Keeper,
 }
 
 impl Crew<'_> {
-    /// All members, kind by kind.
-    fn fit(self) -> Result<Vec<FittedMember>, Error> {
-        let n_members = self.plans.len() * self.n_members;
-        let n_threads = std::thread::available_parallelism().map_or(1, usize::from).min(n_members);
-        let next = Mutex::new(0..n_members);
+    /// A member for each lesson, in their order.
+    fn fit(self, lessons: &[Lesson]) -> Result<Vec<FittedMember>, Error> {
+        let n_threads = std::thread::available_parallelism().map_or(1, usize::from).min(lessons.len());
+        let next = Mutex::new(lessons.iter());
         let fitted = Mutex::new(BTreeMap::new());
         std::thread::scope(|scope| {
             for _ in 0..n_threads {
                 scope.spawn(|| {
                     loop {
-                        let Some(index) = lock(&next).next() else { return };
-                        let outcome = self.fit_member(index);
+                        let Some(lesson) = lock(&next).next() else { return };
+                        let outcome = self.fit_member(lesson);
                         if outcome.is_err() {
                             // The others are of no use without this one.
-                            *lock(&next) = n_members..n_members;
+                            *lock(&next) = [].iter();
                         }
-                        lock(&fitted).insert(index, outcome);
+                        lock(&fitted).insert(lesson.index, outcome);
                     }
                 });
             }
@@ -249,34 +244,44 @@ impl Crew<'_> {
         fitted.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
     }
 
-    fn fit_member(self, index: usize) -> Result<FittedMember, Error> {
-        let Crew { bag, plans, folds, n_members, keeper, .. } = self;
-        if let Some(fitted) = keeper.find(index)? {
+    fn fit_member(self, lesson: &Lesson) -> Result<FittedMember, Error> {
+        let Crew { bag, plans, folds, keeper, .. } = self;
+        if let Some(fitted) = keeper.find(lesson)? {
             return Ok(fitted);
         }
-        let plan = &plans[index / n_members];
-        let held_out = &folds[index % n_members % folds.len()];
+        let plan = plans.iter().find(|plan| plan.kind == lesson.kind).expect("a lesson is of a planned kind");
+        let recipe = Recipe { epochs: lesson.epochs, ..plan.recipe.clone() };
+        let held_out = lesson.held_out.map(|part| folds[part].as_slice());
         let mut is_held_out = vec![false; bag.rows.n_rows()];
-        held_out.iter().for_each(|row| is_held_out[*row] = true);
-        let train: Vec<usize> = (0..bag.rows.n_rows()).filter(|row| !is_held_out[*row]).collect();
+        held_out.into_iter().flatten().for_each(|row| is_held_out[*row] = true);
+        let learnt = (0..bag.rows.n_rows()).filter(|row| !is_held_out[*row]).collect();
         let setup = Setup {
             architecture: self.architecture,
             member: &plan.member,
             slots: bag.encoder.slots(),
             loss: Loss::of_spec(bag.spec),
-            recipe: &plan.recipe,
+            recipe: &recipe,
             seed: bag.spec.train.seed,
-            index,
+            index: lesson.index,
             over_budget: bag.over_budget,
         };
-        let mut hear = |progress| keeper.hear(index, plans.len() * n_members, progress);
-        let mut fitted = member::fit(&setup, bag.rows, &train, held_out, &mut hear)?;
+        let mut hear = |progress| keeper.hear(lesson, progress);
+        let mut fitted = member::fit(&setup, bag.rows, learnt, held_out, &mut hear)?;
         if let Some(class_weights) = &bag.rows.class_weights {
             fitted.weights = without_class_weights(&fitted.weights, class_weights)?;
         }
-        keeper.keep(index, &fitted)?;
+        keeper.keep(lesson, &fitted)?;
         Ok(fitted)
     }
+}
+
+/// Epochs of a kind on all rows: half as many again as the median of its members' best, within the plan. No row is left to
+/// choose an epoch on, so the schedule ends with them.
+fn refit_epochs(members: &[FittedMember], recipe: &Recipe) -> usize {
+    let mut best: Vec<usize> = members.iter().map(|member| member.best_epoch).collect();
+    best.sort_unstable();
+    let epochs = (EPOCHS_TO_SETTLE * best[best.len() / 2] as f64).ceil() as usize;
+    epochs.min(recipe.epochs)
 }
 
 /// What the members of a kind say, before any readout, of the rows that they held out.
@@ -371,6 +376,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
+    use spec::{BatchBuilder, Kind, Value};
+
     use super::*;
     use crate::fit::Source;
 
@@ -383,6 +392,60 @@ mod tests {
         let targets = vec![0.0; n_rows];
         let inputs = Source::Encoded(nothing);
         Rows { inputs, targets, log_targets: None, weights: None, class_weights: None, time }
+    }
+
+    /// Hears which members are fitted.
+    struct Heard(Mutex<Vec<Lesson>>);
+
+    impl Keeper for Heard {
+        fn find(&self, _: &Lesson) -> Result<Option<FittedMember>, Error> {
+            Ok(None)
+        }
+
+        fn keep(&self, lesson: &Lesson, _: &FittedMember) -> Result<(), Error> {
+            lock(&self.0).push(*lesson);
+            Ok(())
+        }
+
+        fn hear(&self, _: &Lesson, _: Progress) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+    }
+
+    #[test]
+    fn what_serves_learns_from_all_rows() {
+        let text = "name: e\ntask: regression\ntarget: {column: y}\ncolumns: {x: {kind: number}}\ntrain: {kinds: [coarse, \
+                    trees], members: 2, hidden: 8, bins: 4, epochs: 4, batch_rows: 32";
+        let mut rows = BatchBuilder::new([Kind::Number], Some(Kind::Number), false);
+        for row in 0..400_usize {
+            let x = (row * 37 % 101) as f64;
+            rows.push(&[Value::Number(x)], &Value::Number(x + (row % 3) as f64), f64::NAN);
+        }
+        let batch = rows.finish();
+        let fitted = |refit: &str| {
+            let spec = Arc::new(Spec::parse(&format!("{text}{refit}}}\n")).unwrap());
+            let heard = Heard(Mutex::default());
+            let (_, fitted) = fit_batch(&spec, &batch, 2, &|| false, &heard).unwrap();
+            let mut lessons = lock(&heard.0).clone();
+            lessons.sort_by_key(|lesson| lesson.index);
+            (fitted, lessons)
+        };
+        let (once, lessons) = fitted(", refit: false");
+        assert_eq!(lessons.iter().map(|lesson| lesson.held_out).collect::<Vec<_>>(), [Some(0), Some(1)].repeat(2));
+        assert!(once.kinds.iter().all(|kind| kind.refit_epochs.is_none()));
+        let (twice, lessons) = fitted("");
+        let counting: Vec<MemberKind> =
+            twice.kinds.iter().filter(|kind| kind.share > 0.0).map(|kind| kind.kind).collect();
+        let again = lessons[4..].iter().map(|lesson| (lesson.kind, lesson.held_out));
+        assert!(again.eq(counting.iter().flat_map(|kind| [(*kind, None); 2])), "{lessons:?}");
+        for kind in &twice.kinds {
+            let mut best = [kind.members[0].best_epoch, kind.members[1].best_epoch];
+            best.sort_unstable();
+            let epochs = (best[1] + best[1].div_ceil(2)).min(4);
+            assert_eq!(kind.refit_epochs, counting.contains(&kind.kind).then_some(epochs), "{best:?}");
+        }
+        assert_eq!(once.weights.readout(), twice.weights.readout(), "the readout is that of held-out rows");
+        assert_ne!(once.weights, twice.weights);
     }
 
     #[test]

@@ -66,8 +66,9 @@ pub struct Progress {
     pub epochs: usize,
     /// Mean loss over the epoch's steps, with dropout and label smoothing.
     pub train_loss: f64,
-    /// Mean loss of the validation rows after the epoch, without either; of a classification, after calibration on them.
-    pub validation_loss: f64,
+    /// Mean loss of the validation rows after the epoch, without either; of a classification, after calibration on them. None
+    /// where no rows validate.
+    pub validation_loss: Option<f64>,
 }
 
 /// A fitted member.
@@ -78,12 +79,13 @@ pub struct FittedMember {
     pub weights: Weights,
     /// All epochs.
     pub curve: Vec<Progress>,
-    /// The epoch whose weights these are, from 1: the one with the smallest validation loss.
+    /// The epoch whose weights these are, from 1: the one with the smallest validation loss, or the last where no rows
+    /// validate.
     pub best_epoch: usize,
 }
 
-/// Fits one member on the rows at `train`, and keeps the weights of the epoch with the smallest loss on the rows at
-/// `validation`.
+/// Fits one member on the rows at `order`, and keeps the weights of the epoch with the smallest loss on the rows at
+/// `validation`; without any, those of the last epoch.
 ///
 /// AdamW with a linear warm-up and a cosine to zero; batches in a new order each epoch; dropout after each hidden layer;
 /// one category code in a hundred replaced by the unknown level. The observer hears of every epoch and may stop the fit,
@@ -94,12 +96,13 @@ pub struct FittedMember {
 pub fn fit(
     setup: &Setup<'_>,
     rows: &Rows<'_>,
-    train: &[usize],
-    validation: &[usize],
+    mut order: Vec<usize>,
+    validation: Option<&[usize]>,
     observer: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<FittedMember, Error> {
-    if train.is_empty() || validation.is_empty() {
-        return Err(Error::TooFewRows { train: train.len(), validation: validation.len() });
+    let n_train = order.len();
+    if n_train == 0 || validation.is_some_and(<[usize]>::is_empty) {
+        return Err(Error::TooFewRows { train: n_train, validation: validation.map_or(0, <[usize]>::len) });
     }
     if let Some(row) = rows.targets(setup.member.log).iter().position(|target| !target.is_finite()) {
         return Err(Error::Target { row });
@@ -120,8 +123,7 @@ pub fn fit(
     let biases = ParamGroup::from_regex(r"bias$").expect("the pattern is a regular expression");
     let mut optimizer = adamw(decay as f32).init().with_group(biases, adamw(0.0).build(), None);
 
-    let n_steps = epochs * train.len().div_ceil(batch_rows);
-    let mut order = train.to_vec();
+    let n_steps = epochs * n_train.div_ceil(batch_rows);
     let mut shuffles = stream(setup.seed, Stream::Order, setup.index);
     let mut masks = Masks::new(setup.recipe.dropout, stream(setup.seed, Stream::Masks, setup.index));
     let mut unknowns = stream(setup.seed, Stream::Unknowns, setup.index);
@@ -159,22 +161,25 @@ pub fn fit(
             }
         }
         let (folded, learnt) = (first_layer.folded(), network.valid());
-        let validation_loss = mean_loss((&folded, &learnt), &inputs, setup, rows, validation, &device);
-        let train_loss = loss_sum / train.len() as f64;
-        if !(train_loss.is_finite() && validation_loss.is_finite()) {
+        let validation_loss =
+            validation.map(|chosen| mean_loss((&folded, &learnt), &inputs, setup, rows, chosen, &device));
+        let train_loss = loss_sum / n_train as f64;
+        if !(train_loss.is_finite() && validation_loss.is_none_or(f64::is_finite)) {
             return Err(Error::Diverged { epoch });
         }
         let progress = Progress { epoch, epochs, train_loss, validation_loss };
         curve.push(progress);
-        if best.as_ref().is_none_or(|(_, smallest, _)| validation_loss < *smallest) {
-            best = Some((epoch, validation_loss, (folded, learnt)));
+        // Without validation all losses are alike, and the later epoch is the better one.
+        let loss = validation_loss.unwrap_or(-(epoch as f64));
+        if best.as_ref().is_none_or(|(_, smallest, _)| loss < *smallest) {
+            best = Some((epoch, loss, (folded, learnt)));
         }
         if observer(progress).is_break() {
             return Err(Error::Stopped { epoch });
         }
     }
     let Some((best_epoch, _, (folded, network))) = best else {
-        return Err(Error::TooFewRows { train: 0, validation: validation.len() });
+        return Err(Error::TooFewRows { train: n_train, validation: validation.map_or(0, <[usize]>::len) });
     };
     let weights = network.weights(setup.architecture, setup.member, &inputs, &folded)?;
     Ok(FittedMember { weights, curve, best_epoch })
@@ -316,7 +321,7 @@ mod tests {
             index,
             over_budget: &|| false,
         };
-        fit(&setup, &rows, &train, &validation, &mut |_| ControlFlow::Continue(()))
+        fit(&setup, &rows, train, Some(&validation), &mut |_| ControlFlow::Continue(()))
     }
 
     #[test]
@@ -340,10 +345,10 @@ mod tests {
                 over_budget: &|| false,
             };
             let mut observer = |progress: Progress| {
-                losses.push((progress.train_loss.to_bits(), progress.validation_loss.to_bits()));
+                losses.push((progress.train_loss.to_bits(), progress.validation_loss.map(f64::to_bits)));
                 if progress.epoch < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
-            let stopped = pool.install(|| fit(&setup, &rows, &train, &validation, &mut observer));
+            let stopped = pool.install(|| fit(&setup, &rows, train.clone(), Some(&validation), &mut observer));
             assert!(matches!(stopped, Err(Error::Stopped { epoch: 2 })));
             losses
         };
@@ -376,8 +381,27 @@ mod tests {
             let best = fitted.curve[fitted.best_epoch - 1];
             assert_eq!(best.epoch, fitted.best_epoch);
             assert!(fitted.curve.iter().all(|progress| progress.validation_loss >= best.validation_loss));
-            assert!(best.validation_loss < enough, "{loss:?}: {best:?}");
+            assert!(best.validation_loss.unwrap() < enough, "{loss:?}: {best:?}");
         }
+    }
+
+    #[test]
+    fn the_last_epoch_is_kept_where_no_rows_validate() {
+        let (architecture, member, recipe) = (architecture(3, 1), member(16), Recipe { epochs: 3, ..recipe() });
+        let (rows, train, _) = rows(Loss::SquaredError, 300);
+        let setup = Setup {
+            architecture: &architecture,
+            member: &member,
+            slots: &[],
+            loss: Loss::SquaredError,
+            recipe: &recipe,
+            seed: 7,
+            index: 0,
+            over_budget: &|| false,
+        };
+        let fitted = fit(&setup, &rows, train, None, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!((fitted.best_epoch, fitted.curve.len()), (3, 3));
+        assert!(fitted.curve.iter().all(|progress| progress.validation_loss.is_none()));
     }
 
     #[test]
@@ -398,7 +422,7 @@ mod tests {
                 over_budget,
             };
             let flow = if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-            fit(&setup, rows, train, &validation, &mut |_| flow).unwrap_err()
+            fit(&setup, rows, train.to_vec(), Some(&validation), &mut |_| flow).unwrap_err()
         };
         assert!(matches!(run(&|| true, &rows, &train, false), Error::OverBudget { epoch: 1, .. }));
         assert!(matches!(run(&|| false, &rows, &train, true), Error::Stopped { epoch: 1 }));

@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod first;
 mod inputs;
+mod lesson;
 mod loss;
 mod member;
 mod network;
@@ -21,8 +22,9 @@ mod rows;
 mod stack;
 mod weights;
 
-pub use bag::{Bag, Fitted, FittedKind, KEEP_NOTHING, KeepNothing, Keeper, MemberCurve, fit_bag, fit_batch};
+pub use bag::{Bag, Fitted, FittedKind, MemberCurve, fit_bag, fit_batch};
 pub use error::Error;
+pub use lesson::{KEEP_NOTHING, KeepNothing, Keeper, Lesson, n_lessons};
 pub use loss::Loss;
 pub use member::{FittedMember, Progress, Setup, fit};
 pub(crate) use random::{Stream, stream};

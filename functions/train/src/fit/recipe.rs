@@ -5,8 +5,10 @@ use spec::{MemberKind, Spec, Task};
 
 /// Steps that small data get in a whole fit: with these settings the best weights come within them.
 const MIN_STEPS: usize = 400;
-/// Fewest epochs where rows are few, and where they are so many that one epoch has all the steps that are needed.
+/// Fewest epochs where rows are few, more for numbers, which take longer to be learnt; and where rows are so many that one
+/// epoch has all the steps that are needed.
 const FEW_ROWS_EPOCHS: usize = 16;
+const FEW_ROWS_REGRESSION_EPOCHS: usize = 28;
 const MANY_ROWS_EPOCHS: usize = 1;
 /// Most epochs, for very few rows.
 const MAX_EPOCHS: usize = 60;
@@ -84,7 +86,7 @@ impl Plan {
         };
         let batch_rows = train.batch_rows.unwrap_or_else(|| batch_rows(n_rows, is_regression));
         let recipe = Recipe {
-            epochs: train.epochs.unwrap_or_else(|| epochs(n_rows, batch_rows)),
+            epochs: train.epochs.unwrap_or_else(|| epochs(n_rows, batch_rows, is_regression)),
             batch_rows,
             learning_rate: train.learning_rate,
             weight_decay: train.weight_decay.unwrap_or(weight_decay),
@@ -110,9 +112,10 @@ pub(crate) fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
 }
 
 /// Epochs for so many rows: enough steps, and no more rows than a member has time for.
-pub(crate) fn epochs(n_rows: usize, batch_rows: usize) -> usize {
+pub(crate) fn epochs(n_rows: usize, batch_rows: usize, is_regression: bool) -> usize {
     let n_rows = n_rows.max(1);
-    let for_steps = MIN_STEPS.div_ceil(n_rows.div_ceil(batch_rows)).max(FEW_ROWS_EPOCHS);
+    let fewest = if is_regression { FEW_ROWS_REGRESSION_EPOCHS } else { FEW_ROWS_EPOCHS };
+    let for_steps = MIN_STEPS.div_ceil(n_rows.div_ceil(batch_rows)).max(fewest);
     let affordable = (ROWS_PER_FIT / n_rows).max(MANY_ROWS_EPOCHS);
     for_steps.min(affordable).min(MAX_EPOCHS)
 }
@@ -126,7 +129,10 @@ mod tests {
         for (n_rows, expected) in
             [(100, 60), (2_000, 50), (2_570, 37), (6_400, 16), (80_000, 16), (1_000_000, 4), (10_000_000, 1)]
         {
-            assert_eq!(epochs(n_rows, batch_rows(n_rows, false)), expected, "{n_rows} rows");
+            assert_eq!(epochs(n_rows, batch_rows(n_rows, false), false), expected, "{n_rows} rows");
+        }
+        for (n_rows, expected) in [(100, 60), (1_875, 28), (80_000, 28), (1_000_000, 4)] {
+            assert_eq!(epochs(n_rows, batch_rows(n_rows, true), true), expected, "{n_rows} rows");
         }
     }
 

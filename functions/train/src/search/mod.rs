@@ -25,7 +25,7 @@ use std::time::Instant;
 use model::Predictor;
 use rand::seq::index;
 use serde::{Deserialize, Serialize};
-use spec::{Batch, Metric, Spec};
+use spec::{Batch, Metric, Spec, Train};
 
 use crate::Error;
 use crate::evaluate::Estimate;
@@ -305,7 +305,8 @@ impl<'a> Run<'a> {
     }
 
     fn fit(&self, trial: usize, fold: usize) -> Result<Predictor, Error> {
-        let spec = Arc::new(self.spec.with_train(self.trials[trial].settings.over(&self.spec.train)));
+        let settings = self.trials[trial].settings.over(&self.spec.train);
+        let spec = Arc::new(self.spec.with_train(Train { refit: false, ..settings }));
         let rows = self.rows.select(&self.folds[fold].train);
         // Nothing of the fit is kept but what it is measured at.
         let keeper = KeepNothing(|| self.keeper.hear(trial, fold));

@@ -14,8 +14,8 @@ use crate::fit::{Stream, batch_rows, epochs, stream};
 const HIDDEN: [usize; 6] = [48, 64, 96, 160, 192, 256];
 /// Bins of fine curves around the default of 256.
 const BINS: [usize; 4] = [32, 64, 128, 512];
-/// Learning rates around the default of 0.01, and decays around those of 0.03 and 0.1.
-const LEARNING_RATES: (f64, f64) = (0.003, 0.03);
+/// Learning rates around the default of 0.02, and decays around those of 0.03 and 0.1.
+const LEARNING_RATES: (f64, f64) = (0.006, 0.06);
 const WEIGHT_DECAYS: (f64, f64) = (0.003, 0.5);
 /// Shares around the defaults, in hundredths.
 const MAX_DROPOUT: u32 = 50;
@@ -63,7 +63,7 @@ impl Settings {
     /// | `hidden` | 48, 64, 96, 160, 192, 256 |
     /// | `bins` | 32, 64, 128, 512 |
     /// | `epochs` | half to twice the default, evenly by logarithm; left alone where trials see a sample of the rows |
-    /// | `learning_rate` | 0.003 to 0.03, evenly by logarithm |
+    /// | `learning_rate` | 0.006 to 0.06, evenly by logarithm |
     /// | `weight_decay` | 0.003 to 0.5, evenly by logarithm, for all kinds |
     /// | `dropout` | 0 to 0.5, for all kinds |
     /// | `label_smoothing` | 0 to 0.15, for all kinds |
@@ -99,7 +99,8 @@ impl Settings {
                 let is_regression = spec.task == Task::Regression;
                 let batch_rows = spec.train.batch_rows.unwrap_or_else(|| batch_rows(n_rows, is_regression));
                 let factor = rng.random_range(-1.0_f64..1.0).exp2();
-                self.epochs = Some(((epochs(n_rows, batch_rows) as f64 * factor).round() as usize).max(1));
+                self.epochs =
+                    Some(((epochs(n_rows, batch_rows, is_regression) as f64 * factor).round() as usize).max(1));
             }
             Setting::LearningRate => self.learning_rate = Some(by_logarithm(LEARNING_RATES, rng)),
             Setting::WeightDecay => self.weight_decay = Some(by_logarithm(WEIGHT_DECAYS, rng)),

@@ -122,6 +122,10 @@ pub struct Train {
     #[serde(default = "default_bins")]
     #[schemars(range(min = 1, max = 1024))]
     pub bins: usize,
+    /// Whether the networks that serve learn from all rows, after others have held some out to say how; up to 50,000 rows. It
+    /// costs up to as much again.
+    #[serde(default = "default_refit")]
+    pub refit: bool,
     /// Times that a member sees its rows. Default: as many as the number of rows asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
@@ -213,6 +217,7 @@ impl Default for Train {
             members: default_members(),
             hidden: default_hidden(),
             bins: default_bins(),
+            refit: default_refit(),
             epochs: None,
             batch_rows: None,
             learning_rate: default_learning_rate(),
@@ -354,8 +359,12 @@ fn default_bins() -> usize {
     256
 }
 
+fn default_refit() -> bool {
+    true
+}
+
 fn default_learning_rate() -> f64 {
-    1e-2
+    2e-2
 }
 
 fn default_min_gain() -> f64 {

@@ -1,0 +1,76 @@
+//! Which members a bag fits, where finished ones are kept, and who hears how far the others are.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use spec::{MemberKind, Train};
+
+use super::Error;
+use super::member::{FittedMember, Progress};
+
+/// One member to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lesson {
+    /// Its number among all that a bag may fit: what is random in it is drawn for this number.
+    pub index: usize,
+    /// Its kind.
+    pub kind: MemberKind,
+    /// Its number among those of its kind.
+    pub member: usize,
+    /// The part of the rows that it holds out; none where it learns from all.
+    pub held_out: Option<usize>,
+    /// Epochs of its schedule.
+    pub epochs: usize,
+}
+
+/// As people are told: `fine member 3`, or `fine member 3 from all rows`.
+impl fmt::Display for Lesson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = if self.held_out.is_none() { " from all rows" } else { "" };
+        write!(f, "{} member {}{rows}", self.kind, self.member + 1)
+    }
+}
+
+/// How many members a bag may fit at most: each twice where kinds may learn once more from all rows.
+pub fn n_lessons(train: &Train) -> usize {
+    train.kinds.len() * train.members * if train.refit { 2 } else { 1 }
+}
+
+/// Keeps finished members, and hears how far the others are.
+pub trait Keeper: Sync {
+    /// A member that was finished before.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] when the place cannot be read.
+    fn find(&self, lesson: &Lesson) -> Result<Option<FittedMember>, Error>;
+
+    /// Keeps a finished member.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] when the place cannot be written.
+    fn keep(&self, lesson: &Lesson, fitted: &FittedMember) -> Result<(), Error>;
+
+    /// Hears of an epoch of a member, and may end the fit.
+    fn hear(&self, lesson: &Lesson, progress: Progress) -> ControlFlow<()>;
+}
+
+/// Keeps nothing; a fit goes on for as long as the function says so.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepNothing<F>(pub F);
+
+/// Keeps nothing and never ends a fit.
+pub const KEEP_NOTHING: KeepNothing<fn() -> ControlFlow<()>> = KeepNothing(|| ControlFlow::Continue(()));
+
+impl<F: Fn() -> ControlFlow<()> + Sync> Keeper for KeepNothing<F> {
+    fn find(&self, _: &Lesson) -> Result<Option<FittedMember>, Error> {
+        Ok(None)
+    }
+
+    fn keep(&self, _: &Lesson, _: &FittedMember) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn hear(&self, _: &Lesson, _: Progress) -> ControlFlow<()> {
+        (self.0)()
+    }
+}
