@@ -34,7 +34,7 @@ from process import Failed, Run, run
 MEMBERS, FOLDS = 5, 5
 EVALUATE = "{ebb} evaluate {spec} --data {data} --folds {folds} --json"
 # The network and the steps of torch_bag.py.
-PEER = "{kinds: [coarse], members: 5, hidden: 192, batch_rows: 256, epochs: {epochs}}"
+PEER = "{kinds: [coarse], members: 5, hidden: 192, batch_rows: 256, epochs: {epochs}, learning_rate: 0.01, refit: false}"
 
 
 @dataclass(frozen=True)

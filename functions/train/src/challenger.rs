@@ -10,7 +10,7 @@ use features::Encoder;
 use indexmap::IndexMap;
 use model::{Predictor, Weights, background_rows, evaluate as score};
 use registry::{Part, Registry, VersionId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use spec::{Batch, ClassWeight, ColumnData, Metric, RemedyKind, Spec};
 use tokio::runtime::Handle;
@@ -20,6 +20,7 @@ use crate::Error;
 use crate::evidence::{Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
 use crate::fit::{
     self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, fit_batch, n_lessons, recalibrate,
+    teaching,
 };
 use crate::job::Task;
 use crate::remedy::{Remedy, Trial, Trying, remedies};
@@ -155,8 +156,13 @@ struct Fitter {
     shares: Mutex<Vec<f64>>,
 }
 
-/// A member as a checkpoint keeps it.
-type Checkpoint = (usize, Vec<Progress>);
+/// A member as a checkpoint keeps it, beside its weights.
+#[derive(Serialize, Deserialize)]
+struct Checkpoint {
+    lesson: Lesson,
+    best_epoch: usize,
+    curve: Vec<Progress>,
+}
 
 impl Fitter {
     fn challenger(&self, window: &Window, standing: Option<&Standing>) -> Result<Challenger, Error> {
@@ -253,7 +259,7 @@ impl Fitter {
         let began = Instant::now();
         self.step(TRIED, format!("encoding {} train rows", learnt.n_rows()));
         let (over_budget, n_members) = (|| began.elapsed() > self.budget(), settled.train.members);
-        *self.shares() = vec![0.0; n_lessons(&settled.train)];
+        *self.shares() = vec![0.0; n_lessons(&settled.train, teaching(&learnt).n_rows())];
         let (encoder, Fitted { weights, kinds }) = fit_batch(&settled, &learnt, n_members, &over_budget, self)?;
         Ok(Made { encoder, weights, kinds, search, fit, learnt })
     }
@@ -384,7 +390,11 @@ impl Keeper for Fitter {
         let (Some(weights), Some(about)) = self.runtime.block_on(read)? else { return Ok(None) };
         // A damaged checkpoint costs a fit, not the job.
         let fitted = Weights::from_bytes(&weights).ok().zip(serde_json::from_slice::<Checkpoint>(&about).ok());
-        let Some((weights, (best_epoch, curve))) = fitted else { return Ok(None) };
+        let Some((weights, Checkpoint { lesson: fitted, best_epoch, curve })) = fitted else { return Ok(None) };
+        // An Ebb of other defaults may have begun the job.
+        if fitted != *lesson {
+            return Ok(None);
+        }
         self.share(lesson, 1.0, format!("{lesson} was fitted before"));
         Ok(Some(FittedMember { weights, curve, best_epoch }))
     }
@@ -392,8 +402,9 @@ impl Keeper for Fitter {
     fn keep(&self, lesson: &Lesson, fitted: &FittedMember) -> Result<(), fit::Error> {
         let (weights, about) = checkpoint_names(lesson);
         let bytes = fitted.weights.to_bytes()?;
-        let checkpoint: Checkpoint = (fitted.best_epoch, fitted.curve.clone());
-        let line = serde_json::to_vec(&checkpoint).expect("a curve is finite numbers");
+        let (best_epoch, curve) = (fitted.best_epoch, fitted.curve.clone());
+        let checkpoint = Checkpoint { lesson: lesson.clone(), best_epoch, curve };
+        let line = serde_json::to_vec(&checkpoint).expect("a lesson and its curve are finite numbers");
         let write = async {
             self.registry.put_checkpoint(&self.job, &weights, bytes).await?;
             self.registry.put_checkpoint(&self.job, &about, line).await

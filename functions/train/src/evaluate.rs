@@ -69,20 +69,26 @@ pub fn cross_validate(
     let n_rows = rows.n_rows();
     let mut order: Vec<usize> = (0..folds.len()).collect();
     order.sort_by_key(|fold| folds[*fold].train.len());
-    let mut rows = Some(rows);
     let mut by_metric: IndexMap<Metric, BTreeMap<usize, f64>> = IndexMap::new();
-    for (done, fold) in order.iter().enumerate() {
-        let Fold { train, test } = &folds[*fold];
-        let Some(all) = rows.take() else { break };
-        let test = all.select(test);
-        let train = if done + 1 < folds.len() { rows.insert(all).select(train) } else { all.into_select(train) };
+    let mut measure = |fold: usize, train: Batch, test: Batch| -> Result<(), Error> {
         let predictor = fit_predictor(spec, &train)?;
         if let Some(target) = test.target() {
             for (metric, value) in model::evaluate(spec, &predictor.predict(&test), target) {
-                by_metric.entry(metric).or_default().insert(*fold, value);
+                by_metric.entry(metric).or_default().insert(fold, value);
             }
         }
-        observer(done + 1);
+        Ok(())
+    };
+    if let Some((last, others)) = order.split_last() {
+        for (done, fold) in others.iter().enumerate() {
+            let Fold { train, test } = &folds[*fold];
+            measure(*fold, rows.select(train), rows.select(test))?;
+            observer(done + 1);
+        }
+        let Fold { train, test } = &folds[*last];
+        let test = rows.select(test);
+        measure(*last, rows.into_select(train), test)?;
+        observer(folds.len());
     }
     by_metric.retain(|_, values| values.len() == folds.len());
     let estimate = |values: BTreeMap<usize, f64>| Estimate::of(values.into_values().collect());

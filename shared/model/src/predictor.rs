@@ -7,6 +7,9 @@ use crate::architecture::n_outputs;
 use crate::response::{Response, intervals};
 use crate::{Architecture, Error, Network, Predictions, Readout, Weights};
 
+/// Most rows that are encoded at a time.
+const ROWS_TOGETHER: usize = 65_536;
+
 /// A version that is ready to answer: spec, encoder and network, known to fit each other.
 #[derive(Clone, Debug)]
 pub struct Predictor {
@@ -57,9 +60,18 @@ impl Predictor {
         &self.network
     }
 
-    /// Predictions for the rows of a batch, in order. The same rows give the same bits.
+    /// Predictions for the rows of a batch, in order. The same rows give the same bits. Of many rows only some are encoded at
+    /// a time.
     pub fn predict(&self, batch: &Batch) -> Predictions {
-        self.predict_encoded(&self.encoder.encode(&self.spec, batch))
+        let predict = |batch: &Batch| self.predict_encoded(&self.encoder.encode(&self.spec, batch));
+        if batch.n_rows() <= ROWS_TOGETHER {
+            return predict(batch);
+        }
+        let rows: Vec<usize> = (0..batch.n_rows()).collect();
+        let (first, others) = rows.split_at(ROWS_TOGETHER);
+        let mut predictions = predict(&batch.select(first));
+        others.chunks(ROWS_TOGETHER).for_each(|part| predictions.extend(predict(&batch.select(part))));
+        predictions
     }
 
     /// Predictions for records, in order: as [`Predictor::predict`] of a batch of them, without the cost of one where there

@@ -51,6 +51,21 @@ impl Predictions {
         }
     }
 
+    /// Adds those of more rows.
+    ///
+    /// # Panics
+    /// When they are of another task or other classes: one model answers alike.
+    pub(crate) fn extend(&mut self, more: Predictions) {
+        match (self, more) {
+            (Predictions::Numbers(numbers), Predictions::Numbers(more)) => numbers.extend(more),
+            (Predictions::Probabilities(all), Predictions::Probabilities(more)) => {
+                all.values.append(Axis(0), more.values.view()).expect("the classes are the same");
+                all.called.extend(more.called);
+            }
+            _ => unreachable!("predictions of one model are of one task"),
+        }
+    }
+
     /// The predictions of the rows at `rows`, in that order.
     pub fn select(&self, rows: &[usize]) -> Self {
         match self {

@@ -301,8 +301,13 @@ impl ColumnBuilder {
 
     fn finish(self) -> ColumnData {
         match self {
-            ColumnBuilder::Numbers(numbers) => ColumnData::Numbers(numbers),
-            ColumnBuilder::Categories(index, codes) => {
+            ColumnBuilder::Numbers(mut numbers) => {
+                // Up to half of what it grew to is not used.
+                numbers.shrink_to_fit();
+                ColumnData::Numbers(numbers)
+            }
+            ColumnBuilder::Categories(index, mut codes) => {
+                codes.shrink_to_fit();
                 ColumnData::Categories(Categories { levels: index.levels, codes })
             }
         }

@@ -83,7 +83,7 @@ pub struct Inputs<'a> {
 /// How the fit of one network went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    /// Which network, such as `member 1`.
+    /// Which network, such as `coarse 1`. It held rows out; one of its kind that serves may have learnt from all of them since.
     pub name: String,
     /// The epoch whose weights were kept, from 1.
     pub best_epoch: usize,

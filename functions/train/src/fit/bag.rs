@@ -1,4 +1,5 @@
-//! The bag: members that each hold out another part of the rows, and a readout fitted on the held-out answers.
+//! The bag: members that each hold out another part of the rows, a readout fitted on the held-out answers, and members that
+//! learn from all rows to serve with it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use spec::{Batch, MemberKind, Spec, Task};
 
 use super::blend::{by_log_loss, by_squared_error};
-use super::lesson::{Keeper, Lesson};
+use super::lesson::{Keeper, Lesson, may_learn_again};
 use super::member::{self, FittedMember, Progress, Setup};
 use super::random::{Stream, stream};
 use super::readout::{class, readout};
@@ -27,8 +28,6 @@ const MAX_HELD_OUT_ROWS: usize = 50_000;
 const MAX_MULTIPLY_ADDS: usize = 200_000;
 /// The least that a kind of member must count to be served.
 const MIN_SHARE: f64 = 0.05;
-/// Most rows of which the held-out fifth is worth another fit; among more it teaches little.
-const MAX_REFIT_ROWS: usize = 50_000;
 /// Epochs on all rows for each epoch to the best one with rows held out, as far as there are as many in the plan: a schedule
 /// that ends there has its low rates still to come.
 const EPOCHS_TO_SETTLE: f64 = 1.5;
@@ -141,31 +140,26 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_members as f64; n_members]);
     readout.blend = Some(blend.collect());
 
-    let may_refit = spec.train.refit && rows.n_rows() <= MAX_REFIT_ROWS;
-    let refit_epochs: Vec<Option<usize>> = (0..plans.len())
-        .map(|kind| (may_refit && shares[kind] > 0.0).then(|| refit_epochs(by_kind[kind], &plans[kind].recipe)))
-        .collect();
-    let again = lessons.iter().filter_map(|lesson| {
-        let epochs = refit_epochs[lesson.index / n_members]?;
-        Some(Lesson { index: lessons.len() + lesson.index, held_out: None, epochs, ..*lesson })
-    });
-    let again: Vec<Lesson> = again.collect();
-    let mut from_all_rows = crew.fit(&again)?.into_iter();
-    let serving = counting.iter().flat_map(|kind| match refit_epochs[*kind] {
-        Some(_) => from_all_rows.by_ref().take(n_members).collect(),
-        None => by_kind[*kind].to_vec(),
-    });
-    let weights = Weights::join(serving.map(|member| member.weights).collect())?.with_readout(readout)?;
-    let kinds = plans.into_iter().zip(&by_kind).zip(shares.iter().zip(refit_epochs));
-    let kinds = kinds.map(|((plan, members), (share, refit_epochs))| {
+    let again = match may_learn_again(&spec.train, rows.n_rows()) {
+        true => second_lessons(&lessons, &members, &counting, n_members),
+        false => Vec::new(),
+    };
+    let refit_epochs = |kind| again.iter().find(|lesson| lesson.kind == kind).map(|lesson| lesson.recipe.epochs);
+    let serving: Vec<FittedMember> = match again.is_empty() {
+        true => counting.iter().flat_map(|kind| by_kind[*kind]).cloned().collect(),
+        false => crew.fit(&again)?,
+    };
+    let weights = Weights::join(serving.into_iter().map(|member| member.weights).collect())?.with_readout(readout)?;
+    let kinds = plans.into_iter().zip(&by_kind).zip(&shares).map(|((plan, members), share)| {
         let losses = members.iter().filter_map(|member| member.curve[member.best_epoch - 1].validation_loss);
+        let losses: Vec<f64> = losses.collect();
         let curve = |member: &FittedMember| MemberCurve { best_epoch: member.best_epoch, epochs: member.curve.clone() };
         FittedKind {
             kind: plan.kind,
             share: *share,
-            refit_epochs,
+            refit_epochs: refit_epochs(plan.kind),
             recipe: plan.recipe,
-            validation_loss: losses.sum::<f64>() / members.len() as f64,
+            validation_loss: losses.iter().sum::<f64>() / losses.len() as f64,
             members: members.iter().map(curve).collect(),
         }
     });
@@ -205,9 +199,29 @@ fn first_lessons(plans: &[Plan], n_members: usize) -> Vec<Lesson> {
     let lesson = |index: usize| {
         let member = index % n_members;
         let Plan { kind, recipe, .. } = &plans[index / n_members];
-        Lesson { index, kind: *kind, member, held_out: Some(member % FOLDS), epochs: recipe.epochs }
+        Lesson { index, kind: *kind, member, held_out: Some(member % FOLDS), recipe: recipe.clone() }
     };
     (0..plans.len() * n_members).map(lesson).collect()
+}
+
+/// The lessons of the kinds that count once more, from all rows, for half as many epochs again as were best with some held
+/// out, by the middle of a kind's members, and no more than planned. No row is left to choose an epoch on, so a schedule ends
+/// with them.
+fn second_lessons(lessons: &[Lesson], members: &[FittedMember], counting: &[usize], n_members: usize) -> Vec<Lesson> {
+    let of_kind = |kind: &usize| {
+        let of_kind = kind * n_members..(kind + 1) * n_members;
+        let mut best: Vec<usize> = members[of_kind.clone()].iter().map(|member| member.best_epoch).collect();
+        best.sort_unstable();
+        let epochs = (EPOCHS_TO_SETTLE * best[n_members / 2] as f64).ceil() as usize;
+        let again = move |first: &Lesson| Lesson {
+            index: lessons.len() + first.index,
+            held_out: None,
+            recipe: Recipe { epochs: epochs.min(first.recipe.epochs), ..first.recipe.clone() },
+            ..first.clone()
+        };
+        lessons[of_kind].iter().map(again)
+    };
+    counting.iter().flat_map(of_kind).collect()
 }
 
 /// Who fits which member, and what all of them need.
@@ -250,7 +264,6 @@ impl Crew<'_> {
             return Ok(fitted);
         }
         let plan = plans.iter().find(|plan| plan.kind == lesson.kind).expect("a lesson is of a planned kind");
-        let recipe = Recipe { epochs: lesson.epochs, ..plan.recipe.clone() };
         let held_out = lesson.held_out.map(|part| folds[part].as_slice());
         let mut is_held_out = vec![false; bag.rows.n_rows()];
         held_out.into_iter().flatten().for_each(|row| is_held_out[*row] = true);
@@ -260,7 +273,7 @@ impl Crew<'_> {
             member: &plan.member,
             slots: bag.encoder.slots(),
             loss: Loss::of_spec(bag.spec),
-            recipe: &recipe,
+            recipe: &lesson.recipe,
             seed: bag.spec.train.seed,
             index: lesson.index,
             over_budget: bag.over_budget,
@@ -273,15 +286,6 @@ impl Crew<'_> {
         keeper.keep(lesson, &fitted)?;
         Ok(fitted)
     }
-}
-
-/// Epochs of a kind on all rows: half as many again as the median of its members' best, within the plan. No row is left to
-/// choose an epoch on, so the schedule ends with them.
-fn refit_epochs(members: &[FittedMember], recipe: &Recipe) -> usize {
-    let mut best: Vec<usize> = members.iter().map(|member| member.best_epoch).collect();
-    best.sort_unstable();
-    let epochs = (EPOCHS_TO_SETTLE * best[best.len() / 2] as f64).ceil() as usize;
-    epochs.min(recipe.epochs)
 }
 
 /// What the members of a kind say, before any readout, of the rows that they held out.
@@ -403,7 +407,7 @@ mod tests {
         }
 
         fn keep(&self, lesson: &Lesson, _: &FittedMember) -> Result<(), Error> {
-            lock(&self.0).push(*lesson);
+            lock(&self.0).push(lesson.clone());
             Ok(())
         }
 

@@ -3,13 +3,17 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
+use serde::{Deserialize, Serialize};
 use spec::{MemberKind, Train};
 
-use super::Error;
 use super::member::{FittedMember, Progress};
+use super::{Error, Recipe};
+
+/// Most rows of which the held-out fifth is worth another fit; among more it teaches little.
+const MAX_REFIT_ROWS: usize = 20_000;
 
 /// One member to fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lesson {
     /// Its number among all that a bag may fit: what is random in it is drawn for this number.
     pub index: usize,
@@ -19,8 +23,8 @@ pub struct Lesson {
     pub member: usize,
     /// The part of the rows that it holds out; none where it learns from all.
     pub held_out: Option<usize>,
-    /// Epochs of its schedule.
-    pub epochs: usize,
+    /// How it is fitted.
+    pub recipe: Recipe,
 }
 
 /// As people are told: `fine member 3`, or `fine member 3 from all rows`.
@@ -31,14 +35,19 @@ impl fmt::Display for Lesson {
     }
 }
 
-/// How many members a bag may fit at most: each twice where kinds may learn once more from all rows.
-pub fn n_lessons(train: &Train) -> usize {
-    train.kinds.len() * train.members * if train.refit { 2 } else { 1 }
+/// Whether the members that serve learn from all of so many rows, after others have held some out.
+pub(super) fn may_learn_again(train: &Train, n_rows: usize) -> bool {
+    train.refit && n_rows <= MAX_REFIT_ROWS
+}
+
+/// How many members a bag fits of so many rows, if all kinds come to serve.
+pub fn n_lessons(train: &Train, n_rows: usize) -> usize {
+    train.kinds.len() * train.members * if may_learn_again(train, n_rows) { 2 } else { 1 }
 }
 
 /// Keeps finished members, and hears how far the others are.
 pub trait Keeper: Sync {
-    /// A member that was finished before.
+    /// The member of this very lesson, if it was finished before.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] when the place cannot be read.

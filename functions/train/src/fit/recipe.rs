@@ -1,6 +1,6 @@
 use features::{Layout, TargetCode};
 use model::{Body, Member};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spec::{MemberKind, Spec, Task};
 
 /// Steps that small data get in a whole fit: with these settings the best weights come within them.
@@ -23,7 +23,7 @@ const LEAF_COST: usize = 4096;
 const SPARSITY: f64 = 0.01;
 
 /// How a member is fitted, settled for a number of rows: what the spec says, or what serves most data well.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// Epochs planned.
     pub epochs: usize,

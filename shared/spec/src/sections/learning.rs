@@ -110,7 +110,7 @@ pub struct Train {
     #[serde(default = "default_kinds")]
     #[schemars(length(min = 1))]
     pub kinds: Vec<MemberKind>,
-    /// Networks of each kind; each holds out another fifth of the rows.
+    /// Networks of each kind; each holds out another fifth of the rows at first.
     #[serde(default = "default_members")]
     #[schemars(range(min = 1, max = 64))]
     pub members: usize,
@@ -122,8 +122,8 @@ pub struct Train {
     #[serde(default = "default_bins")]
     #[schemars(range(min = 1, max = 1024))]
     pub bins: usize,
-    /// Whether the networks that serve learn from all rows, after others have held some out to say how; up to 50,000 rows. It
-    /// costs up to as much again.
+    /// Whether the networks that serve learn from all rows, after others have held some out to say how; up to 20,000 rows. It
+    /// costs about as much again.
     #[serde(default = "default_refit")]
     pub refit: bool,
     /// Times that a member sees its rows. Default: as many as the number of rows asks for.

@@ -108,7 +108,7 @@ fn fitted(evidence: &Evidence) -> Section {
     let mut recipe = Table::new("Settings of the fit", &["setting", "value"], &[]);
     facts.recipe.iter().for_each(|(name, value)| recipe.row(vec![name.clone(), value.clone()]));
     let mut curves = Table::new(
-        "Losses of the fit, in its own units",
+        "Losses of the fit with rows held out, in its own units",
         &["network"],
         &["epochs", "kept epoch", "train loss then", "validation loss then"],
     );
@@ -117,7 +117,7 @@ fn fitted(evidence: &Evidence) -> Section {
         let kept = curve.best_epoch.saturating_sub(1);
         curves.row(vec![
             curve.name.clone(),
-            count(curve.validation_loss.len()),
+            count(curve.train_loss.len()),
             count(curve.best_epoch),
             or_none(curve.train_loss.get(kept).copied()),
             or_none(curve.validation_loss.get(kept).copied()),
