@@ -199,7 +199,7 @@ impl Up {
             .arg(world.store())
             .arg("--models")
             .arg(world.models())
-            .envs([("EBB_LEASE_TTL_S", "1"), ("no_proxy", "127.0.0.1,localhost")])
+            .envs([("EBB_LEASE_TTL_S", "3"), ("no_proxy", "127.0.0.1,localhost")])
             .envs(self.source.iter().map(|url| ("http_proxy", url)))
             .envs(self.token.iter().map(|token| ("EBB_TOKEN", token)));
         let mut server = Server::start(command, |line| {
