@@ -156,8 +156,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
 }
 
 fn judge(args: &Args) -> Result<Answer, Error> {
-    let Aligned { rows, columns, not_compared, changes, remarks } =
-        align((&args.reference, files::read(&args.reference)?), (&args.current, files::read(&args.current)?))?;
+    let Aligned { rows, columns, not_compared, changes, remarks } = align(&args.reference, &args.current)?;
     remarks.iter().for_each(|remark| eprintln!("{remark}"));
     if columns.is_empty() {
         let left_out = not_compared.iter().map(|(name, reason)| format!("`{name}` is not compared: {reason}"));

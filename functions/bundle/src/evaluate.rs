@@ -14,7 +14,7 @@ use spec::{Batch, Metric, Spec};
 use train::evaluate::{Estimate, Fold, cross_validate};
 use train::evidence::{Warning, leakage};
 
-use crate::files::{self, format_of};
+use crate::files;
 
 /// Arguments of `ebb evaluate`.
 #[derive(Clone, Debug, clap::Args)]
@@ -168,8 +168,7 @@ impl Rows {
     pub(crate) fn read(spec_path: &Path, data: &Path) -> Result<Self, Error> {
         let text = String::from_utf8_lossy(&files::read(spec_path)?).into_owned();
         let spec = Spec::parse(&text).map_err(|source| Error::Spec { path: spec_path.to_owned(), source })?;
-        let bytes = files::read(data)?;
-        let format = format_of(data, &bytes);
+        let (bytes, format) = files::read_rows(data)?;
         let read = dataset::read(&spec, bytes, format).map_err(files::Error::rows(data))?;
         if let Some(first) = read.quarantined.first() {
             let reasons: Vec<String> = first.reasons.iter().map(ToString::to_string).collect();

@@ -14,7 +14,7 @@ use service::Problem;
 use serving::Served;
 use spec::{Cell, Spec, Value};
 
-use crate::files::{self, format_of};
+use crate::files;
 
 /// Rows that are explained together.
 const ROWS_TOGETHER: usize = 100;
@@ -203,8 +203,7 @@ async fn find(registry: &Registry, text: &str) -> Result<(String, VersionId), Er
 
 /// The rows of a file as `POST /explain` takes them. Columns that no record has, such as the target, are left out and told.
 fn read_records(spec: &Spec, path: &Path) -> Result<Vec<Json>, Error> {
-    let bytes = files::read(path)?;
-    let format = format_of(path, &bytes);
+    let (bytes, format) = files::read_rows(path)?;
     let table = dataset::Table::read(bytes, format).map_err(files::Error::rows(path))?;
     if table.n_rows == 0 {
         return Err(Error::NoRows { path: path.to_owned() });

@@ -62,8 +62,18 @@ pub(crate) fn read(path: &Path) -> Result<Bytes, Error> {
     fs::read(path).map(Bytes::from).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
+/// The bytes of a file with rows, and their format.
+///
+/// # Errors
+/// [`Error::Read`].
+pub(crate) fn read_rows(path: &Path) -> Result<(Bytes, Format), Error> {
+    let bytes = read(path)?;
+    let format = format_of(path, &bytes);
+    Ok((bytes, format))
+}
+
 /// The format of a file with rows: by its ending, and by its first bytes where that says nothing.
-pub(crate) fn format_of(path: &Path, bytes: &[u8]) -> Format {
+fn format_of(path: &Path, bytes: &[u8]) -> Format {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
     match ending.as_str() {
         "parquet" | "pq" => Format::Parquet,

@@ -18,7 +18,7 @@ use dataset::{Format, Table};
 use fault::{Fault, FieldError, Kind};
 use spec::Spec;
 
-use crate::files::{self, format_of};
+use crate::files;
 pub(crate) use column::kind_of;
 use column::{Guess, Profile};
 use yaml::{commented, counted, percent, scalar, shortened};
@@ -106,8 +106,7 @@ impl Fault for Error {
 /// # Errors
 /// Every [`Error`].
 pub fn run(args: &Args) -> Result<(), Error> {
-    let bytes = files::read(&args.data)?;
-    let format = format_of(&args.data, &bytes);
+    let (bytes, format) = files::read_rows(&args.data)?;
     let stem = args.data.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = args.name.clone().unwrap_or(stem);
     let text = infer_spec(&name, bytes.clone(), format, &args.target)?;

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use bytes::Bytes;
 use dataset::{Cells, Table, TableColumn};
 use indexmap::IndexMap;
 use spec::{Categories, Cell, Column, ColumnData, Kind, MISSING_CODE, Value};
 
 use super::{Error, Rows};
-use crate::files::{self, format_of};
+use crate::files;
 use crate::new::kind_of;
 
 /// What two files have in common.
@@ -31,18 +30,15 @@ pub(super) struct Both {
     pub(super) current: ColumnData,
 }
 
-/// Reads both files, each a path and its bytes. The kinds are those that `ebb new` guesses from the reference; a cell of the
+/// Reads both files. The kinds are those that `ebb new` guesses from the reference; a cell of the
 /// current file that is none of its column's kind counts as missing there.
-pub(super) fn align(reference: (&Path, Bytes), current: (&Path, Bytes)) -> Result<Aligned, Error> {
-    let (reference, bytes) = reference;
-    let format = format_of(reference, &bytes);
-    let before = Table::read(bytes, format).map_err(files::Error::rows(reference))?;
+pub(super) fn align(reference: &Path, current: &Path) -> Result<Aligned, Error> {
+    let [before, now] = [files::read_rows(reference)?, files::read_rows(current)?];
+    let before = Table::read(before.0, before.1).map_err(files::Error::rows(reference))?;
     let kinds: IndexMap<&str, Result<Kind, String>> =
         before.columns.iter().map(|column| (column.name.as_str(), kind_of(column))).collect();
     let is_text = |name: &str| matches!(kinds.get(name), Some(Ok(Kind::Category)));
-    let (current, bytes) = current;
-    let format = format_of(current, &bytes);
-    let now = Table::read_with_text(bytes, format, &is_text).map_err(files::Error::rows(current))?;
+    let now = Table::read_with_text(now.0, now.1, &is_text).map_err(files::Error::rows(current))?;
 
     let mut aligned = Aligned {
         rows: Rows { reference: before.n_rows, current: now.n_rows },
