@@ -293,15 +293,8 @@ impl Loader {
 
     fn finish(self) -> ColumnData {
         match self {
-            Loader::Numbers(mut numbers) => {
-                // Up to half of what it grew to is not used.
-                numbers.shrink_to_fit();
-                ColumnData::Numbers(numbers)
-            }
-            Loader::Levels { levels, mut codes, .. } => {
-                codes.shrink_to_fit();
-                ColumnData::Categories(Categories { levels, codes })
-            }
+            Loader::Numbers(numbers) => ColumnData::Numbers(numbers),
+            Loader::Levels { levels, codes, .. } => ColumnData::Categories(Categories { levels, codes }),
         }
     }
 }

@@ -42,16 +42,22 @@ pub struct Categories {
 }
 
 impl Batch {
-    /// A batch of equally long columns.
+    /// A batch of equally long columns, which give back the memory that they grew to and do not use.
     ///
     /// # Panics
     /// When the columns differ in length: that is a bug of the reader that made them.
-    pub fn new(columns: Vec<ColumnData>, target: Option<ColumnData>, time: Option<Vec<f64>>, n_rows: usize) -> Self {
+    pub fn new(
+        mut columns: Vec<ColumnData>,
+        mut target: Option<ColumnData>,
+        time: Option<Vec<f64>>,
+        n_rows: usize,
+    ) -> Self {
         assert!(
             columns.iter().chain(&target).all(|column| column.len() == n_rows)
                 && time.as_ref().is_none_or(|time| time.len() == n_rows),
             "all columns of a batch have its number of rows"
         );
+        columns.iter_mut().chain(&mut target).for_each(ColumnData::shrink_to_fit);
         Self(Arc::new(Columns { columns, target, time, weight: None, n_rows }))
     }
 
@@ -194,6 +200,13 @@ impl ColumnData {
         }
     }
 
+    fn shrink_to_fit(&mut self) {
+        match self {
+            ColumnData::Numbers(numbers) => numbers.shrink_to_fit(),
+            ColumnData::Categories(categories) => categories.codes.shrink_to_fit(),
+        }
+    }
+
     fn extend(&mut self, more: &ColumnData) {
         match (self, more) {
             (ColumnData::Numbers(numbers), ColumnData::Numbers(more)) => numbers.extend_from_slice(more),
@@ -301,13 +314,8 @@ impl ColumnBuilder {
 
     fn finish(self) -> ColumnData {
         match self {
-            ColumnBuilder::Numbers(mut numbers) => {
-                // Up to half of what it grew to is not used.
-                numbers.shrink_to_fit();
-                ColumnData::Numbers(numbers)
-            }
-            ColumnBuilder::Categories(index, mut codes) => {
-                codes.shrink_to_fit();
+            ColumnBuilder::Numbers(numbers) => ColumnData::Numbers(numbers),
+            ColumnBuilder::Categories(index, codes) => {
                 ColumnData::Categories(Categories { levels: index.levels, codes })
             }
         }
