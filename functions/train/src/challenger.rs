@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use crate::Error;
 use crate::evidence::{Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
 use crate::fit::{
-    self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, fit_batch, n_lessons, recalibrate,
-    teaching,
+    self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, fit_batch, n_lessons, n_teaching,
+    recalibrate,
 };
 use crate::job::Task;
 use crate::remedy::{Remedy, Trial, Trying, remedies};
@@ -259,7 +259,7 @@ impl Fitter {
         let began = Instant::now();
         self.step(TRIED, format!("encoding {} train rows", learnt.n_rows()));
         let (over_budget, n_members) = (|| began.elapsed() > self.budget(), settled.train.members);
-        *self.shares() = vec![0.0; n_lessons(&settled.train, teaching(&learnt).n_rows())];
+        *self.shares() = vec![0.0; n_lessons(&settled.train, n_teaching(&learnt))];
         let (encoder, Fitted { weights, kinds }) = fit_batch(&settled, &learnt, n_members, &over_budget, self)?;
         Ok(Made { encoder, weights, kinds, search, fit, learnt })
     }

@@ -145,11 +145,11 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
         false => Vec::new(),
     };
     let refit_epochs = |kind| again.iter().find(|lesson| lesson.kind == kind).map(|lesson| lesson.recipe.epochs);
-    let serving: Vec<FittedMember> = match again.is_empty() {
-        true => counting.iter().flat_map(|kind| by_kind[*kind]).cloned().collect(),
-        false => crew.fit(&again)?,
+    let serving: Vec<Weights> = match again.is_empty() {
+        true => counting.iter().flat_map(|kind| by_kind[*kind]).map(|member| member.weights.clone()).collect(),
+        false => crew.fit(&again)?.into_iter().map(|member| member.weights).collect(),
     };
-    let weights = Weights::join(serving.into_iter().map(|member| member.weights).collect())?.with_readout(readout)?;
+    let weights = Weights::join(serving)?.with_readout(readout)?;
     let kinds = plans.into_iter().zip(&by_kind).zip(&shares).map(|((plan, members), share)| {
         let losses = members.iter().filter_map(|member| member.curve[member.best_epoch - 1].validation_loss);
         let losses: Vec<f64> = losses.collect();

@@ -9,7 +9,7 @@ use spec::{MemberKind, Train};
 use super::member::{FittedMember, Progress};
 use super::{Error, Recipe};
 
-/// Most rows of which the held-out fifth is worth another fit; among more it teaches little.
+/// Most rows that are fitted a second time: of more, both fits together could outlast the default budget.
 const MAX_REFIT_ROWS: usize = 20_000;
 
 /// One member to fit.

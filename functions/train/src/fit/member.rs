@@ -128,7 +128,7 @@ pub fn fit(
     let mut masks = Masks::new(setup.recipe.dropout, stream(setup.seed, Stream::Masks, setup.index));
     let mut unknowns = stream(setup.seed, Stream::Unknowns, setup.index);
     let mut curve: Vec<Progress> = Vec::with_capacity(epochs);
-    let mut best: Option<(usize, f64, (Folded, Network))> = None;
+    let mut best: Option<(usize, Option<f64>, (Folded, Network))> = None;
     let mut step = 0;
     for epoch in 1..=epochs {
         order.shuffle(&mut shuffles);
@@ -169,10 +169,10 @@ pub fn fit(
         }
         let progress = Progress { epoch, epochs, train_loss, validation_loss };
         curve.push(progress);
-        // Without validation all losses are alike, and the later epoch is the better one.
-        let loss = validation_loss.unwrap_or(-(epoch as f64));
-        if best.as_ref().is_none_or(|(_, smallest, _)| loss < *smallest) {
-            best = Some((epoch, loss, (folded, learnt)));
+        // Where no rows validate, the later epoch is the better one.
+        let is_better = |smallest: Option<f64>| validation.is_none() || validation_loss < smallest;
+        if best.as_ref().is_none_or(|(_, smallest, _)| is_better(*smallest)) {
+            best = Some((epoch, validation_loss, (folded, learnt)));
         }
         if observer(progress).is_break() {
             return Err(Error::Stopped { epoch });
@@ -307,20 +307,25 @@ mod tests {
         (rows, (0..train).collect(), (train..n_rows).collect())
     }
 
+    /// What a test fits, unless it says otherwise: the first member, by its squared error, without a budget.
+    fn setup<'a>(architecture: &'a Architecture, member: &'a Member, recipe: &'a Recipe) -> Setup<'a> {
+        Setup {
+            architecture,
+            member,
+            slots: &[],
+            loss: Loss::SquaredError,
+            recipe,
+            seed: 7,
+            index: 0,
+            over_budget: &|| false,
+        }
+    }
+
     fn fitted(loss: Loss, index: usize, n_rows: usize) -> Result<FittedMember, Error> {
         let architecture = architecture(3, if loss == Loss::CrossEntropy { 3 } else { 1 });
         let (rows, train, validation) = rows(loss, n_rows);
         let (recipe, member) = (recipe(), member(32));
-        let setup = Setup {
-            architecture: &architecture,
-            member: &member,
-            slots: &[],
-            loss,
-            recipe: &recipe,
-            seed: 7,
-            index,
-            over_budget: &|| false,
-        };
+        let setup = Setup { loss, index, ..setup(&architecture, &member, &recipe) };
         fit(&setup, &rows, train, Some(&validation), &mut |_| ControlFlow::Continue(()))
     }
 
@@ -334,16 +339,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
             // Two epochs are enough to tell: the observer stops there, and the losses are of all weights.
             let mut losses = Vec::new();
-            let setup = Setup {
-                architecture: &architecture,
-                member: &member,
-                slots: &[],
-                loss: Loss::SquaredError,
-                recipe: &recipe,
-                seed: 7,
-                index: 0,
-                over_budget: &|| false,
-            };
+            let setup = setup(&architecture, &member, &recipe);
             let mut observer = |progress: Progress| {
                 losses.push((progress.train_loss.to_bits(), progress.validation_loss.map(f64::to_bits)));
                 if progress.epoch < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -389,16 +385,7 @@ mod tests {
     fn the_last_epoch_is_kept_where_no_rows_validate() {
         let (architecture, member, recipe) = (architecture(3, 1), member(16), Recipe { epochs: 3, ..recipe() });
         let (rows, train, _) = rows(Loss::SquaredError, 300);
-        let setup = Setup {
-            architecture: &architecture,
-            member: &member,
-            slots: &[],
-            loss: Loss::SquaredError,
-            recipe: &recipe,
-            seed: 7,
-            index: 0,
-            over_budget: &|| false,
-        };
+        let setup = setup(&architecture, &member, &recipe);
         let fitted = fit(&setup, &rows, train, None, &mut |_| ControlFlow::Continue(())).unwrap();
         assert_eq!((fitted.best_epoch, fitted.curve.len()), (3, 3));
         assert!(fitted.curve.iter().all(|progress| progress.validation_loss.is_none()));
@@ -411,16 +398,7 @@ mod tests {
         let bad = Rows { targets: [&[f32::NAN], &rows.targets[1..]].concat(), ..rows.clone() };
         let recipe = recipe();
         let run = |over_budget: &(dyn Fn() -> bool + Sync), rows: &Rows<'_>, train: &[usize], stop: bool| {
-            let setup = Setup {
-                architecture: &architecture,
-                member: &member,
-                slots: &[],
-                loss: Loss::SquaredError,
-                recipe: &recipe,
-                seed: 7,
-                index: 0,
-                over_budget,
-            };
+            let setup = Setup { over_budget, ..setup(&architecture, &member, &recipe) };
             let flow = if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
             fit(&setup, rows, train.to_vec(), Some(&validation), &mut |_| flow).unwrap_err()
         };

@@ -84,9 +84,9 @@ impl Plan {
             MemberKind::Fine => 0.4,
             _ => 0.3,
         };
-        let batch_rows = train.batch_rows.unwrap_or_else(|| batch_rows(n_rows, is_regression));
+        let (batch_rows, epochs) = batches(spec, n_rows);
         let recipe = Recipe {
-            epochs: train.epochs.unwrap_or_else(|| epochs(n_rows, batch_rows, is_regression)),
+            epochs: train.epochs.unwrap_or(epochs),
             batch_rows,
             learning_rate: train.learning_rate,
             weight_decay: train.weight_decay.unwrap_or(weight_decay),
@@ -98,9 +98,16 @@ impl Plan {
     }
 }
 
+/// Rows per step, and the epochs that go with them by default, of members that learn from `n_rows` rows.
+pub(crate) fn batches(spec: &Spec, n_rows: usize) -> (usize, usize) {
+    let is_regression = spec.task == Task::Regression;
+    let batch_rows = spec.train.batch_rows.unwrap_or_else(|| batch_rows(n_rows, is_regression));
+    (batch_rows, epochs(n_rows, batch_rows, is_regression))
+}
+
 /// Rows per step: small for few rows, which need their steps; large for many, where a step costs least per row. A
 /// regression, whose errors say more than a class's, gets half.
-pub(crate) fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
+fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
     let rows = match n_rows {
         0..1_000 => 64,
         1_000..2_000 => 128,
@@ -112,7 +119,7 @@ pub(crate) fn batch_rows(n_rows: usize, is_regression: bool) -> usize {
 }
 
 /// Epochs for so many rows: enough steps, and no more rows than a member has time for.
-pub(crate) fn epochs(n_rows: usize, batch_rows: usize, is_regression: bool) -> usize {
+fn epochs(n_rows: usize, batch_rows: usize, is_regression: bool) -> usize {
     let n_rows = n_rows.max(1);
     let fewest = if is_regression { FEW_ROWS_REGRESSION_EPOCHS } else { FEW_ROWS_EPOCHS };
     let for_steps = MIN_STEPS.div_ceil(n_rows.div_ceil(batch_rows)).max(fewest);

@@ -6,9 +6,9 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use spec::{MemberKind, Setting, Spec, Task, Train};
+use spec::{MemberKind, Setting, Spec, Train};
 
-use crate::fit::{Stream, batch_rows, epochs, stream};
+use crate::fit::{Stream, batches, stream};
 
 /// Widths around the default of 128. What serves stays affordable: a wider bag has fewer kinds.
 const HIDDEN: [usize; 6] = [48, 64, 96, 160, 192, 256];
@@ -96,11 +96,9 @@ impl Settings {
             Setting::Bins => self.bins = BINS.choose(rng).copied(),
             Setting::Epochs => {
                 let n_rows = (MEMBER_SHARE * n_rows as f64) as usize;
-                let is_regression = spec.task == Task::Regression;
-                let batch_rows = spec.train.batch_rows.unwrap_or_else(|| batch_rows(n_rows, is_regression));
+                let (_, epochs) = batches(spec, n_rows);
                 let factor = rng.random_range(-1.0_f64..1.0).exp2();
-                self.epochs =
-                    Some(((epochs(n_rows, batch_rows, is_regression) as f64 * factor).round() as usize).max(1));
+                self.epochs = Some(((epochs as f64 * factor).round() as usize).max(1));
             }
             Setting::LearningRate => self.learning_rate = Some(by_logarithm(LEARNING_RATES, rng)),
             Setting::WeightDecay => self.weight_decay = Some(by_logarithm(WEIGHT_DECAYS, rng)),
