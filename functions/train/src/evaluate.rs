@@ -183,6 +183,25 @@ mod tests {
     }
 
     #[test]
+    fn positive_numbers_are_answered_by_their_mean() {
+        let text = "name: e\ntask: regression\ntarget: {column: y}\ncolumns: {x: {kind: number}}\ntrain: {kinds: [fine], members: \
+                    2, hidden: 16, epochs: 60}\n";
+        let spec = Arc::new(Spec::parse(text).unwrap());
+        let mut rows = BatchBuilder::new([Kind::Number], Some(Kind::Number), false);
+        for row in 0..1_000_usize {
+            let x = (row * 37 % 100) as f64;
+            // One in ten costs a hundred times as much as the others; the middle of the logarithms lies far below the mean.
+            let price = if row / 100 == 0 { 100.0 } else { 1.0 };
+            rows.push(&[Value::Number(x)], &Value::Number(price * (1.0 + x / 100.0)), f64::NAN);
+        }
+        let rows = rows.finish();
+        let answers = probabilities(&spec, &rows);
+        let mean = answers.iter().sum::<f64>() / answers.len() as f64;
+        // 10.9 times the mean of 1 + x / 100; by squared errors of logarithms it would be 1.6 times.
+        assert!((mean / (10.9 * 1.495) - 1.0).abs() < 0.2, "{mean}");
+    }
+
+    #[test]
     fn rows_with_a_time_are_measured_on_what_comes_next() {
         // What is learnt stops being right with time; only a draw of rows does not notice.
         let mut rows = BatchBuilder::new([Kind::Number], Some(Kind::Number), true);

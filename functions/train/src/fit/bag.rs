@@ -272,7 +272,7 @@ impl Crew<'_> {
             architecture: self.architecture,
             member: &plan.member,
             slots: bag.encoder.slots(),
-            loss: Loss::of_spec(bag.spec),
+            loss: Loss::of_member(bag.spec, bag.encoder.target(), &plan.member),
             recipe: &lesson.recipe,
             seed: bag.spec.train.seed,
             index: lesson.index,
@@ -323,8 +323,11 @@ fn held_out(bag: &Bag<'_>, folds: &[Vec<usize>], members: &[FittedMember]) -> Re
 /// they cost more, the kind goes without which the others do best. One of less than [`MIN_SHARE`] is not worth its cost.
 fn shares(bag: &Bag<'_>, answers: &[HeldOut], costs: &[usize]) -> Vec<f64> {
     let rows = &answers[0].rows;
-    let weights = bag.rows.weights_of(rows);
+    let mut weights = bag.rows.weights_of(rows);
     let code = bag.encoder.target();
+    if code.has_log() && !code.is_log() {
+        weights = Some(less_for_large(weights, &blended(answers, &vec![1.0 / answers.len() as f64; answers.len()])));
+    }
     let (mut errors, mut probabilities) = (Array2::zeros((rows.len(), answers.len())), Vec::new());
     for (mut errors, of_kind) in errors.columns_mut().into_iter().zip(answers) {
         match &of_kind.predictions {
@@ -365,6 +368,18 @@ fn shares(bag: &Bag<'_>, answers: &[HeldOut], costs: &[usize]) -> Vec<f64> {
     }
     let kept: f64 = shares.iter().filter(|share| **share >= MIN_SHARE).sum();
     shares.into_iter().map(|share| if share >= MIN_SHARE { share / kept } else { 0.0 }).collect()
+}
+
+/// Weights of rows with positive targets, each also divided by its answer: where spread grows with the target, a few large
+/// ones would else say alone how much each kind counts. Answers below a tenth of all count as that.
+fn less_for_large(weights: Option<Vec<f32>>, answers: &HeldOut) -> Vec<f32> {
+    let Predictions::Numbers(numbers) = &answers.predictions else { return weights.unwrap_or_default() };
+    let mut sorted = numbers.clone();
+    sorted.sort_by(f64::total_cmp);
+    let smallest = sorted[sorted.len() / 10].max(f64::MIN_POSITIVE);
+    let middle = sorted[sorted.len() / 2].max(smallest);
+    let of_row = |row: usize| weights.as_ref().map_or(1.0, |weights| weights[row]);
+    numbers.iter().enumerate().map(|(row, number)| of_row(row) * (middle / number.max(smallest)) as f32).collect()
 }
 
 /// The kinds' answers in their shares.
@@ -450,6 +465,21 @@ mod tests {
         }
         assert_eq!(once.weights.readout(), twice.weights.readout(), "the readout is that of held-out rows");
         assert_ne!(once.weights, twice.weights);
+    }
+
+    #[test]
+    fn large_answers_say_less_of_shares() {
+        let answers = |numbers: &[f64]| HeldOut {
+            rows: (0..numbers.len()).collect(),
+            predictions: Predictions::Numbers(numbers.to_vec()),
+        };
+        // Of eleven answers the second smallest is the least that counts; the middle one counts 1.
+        let numbers = [-3.0, 2.0, 4.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0, 16.0, 32.0];
+        let expected = [4.0, 4.0, 2.0, 2.0, 2.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25];
+        assert_eq!(less_for_large(None, &answers(&numbers)), expected);
+        let weights = less_for_large(Some(vec![2.0; 11]), &answers(&numbers));
+        assert!(weights.iter().zip(expected).all(|(weight, of_answer)| *weight == 2.0 * of_answer));
+        assert_eq!(less_for_large(None, &answers(&[-1.0])), [1.0], "one that is not positive counts as it is");
     }
 
     #[test]

@@ -141,7 +141,7 @@ pub fn fit(
                 }
                 let unknown = |code| if unknowns.random_bool(UNKNOWN_SHARE) { features::UNKNOWN } else { code };
                 let gathered = inputs.gather(&part.encoded, places, unknown);
-                let (targets, weights) = rows.of(batch, setup.member.log);
+                let (targets, weights) = rows.lesson(batch, setup.member.log, setup.architecture.n_outputs, |_| {});
                 let folded = first_layer.folded();
                 let mask = masks.next(batch.len() * n_masks(setup.member));
                 let mut bent = Bent::new(setup.member, &folded.sums(&gathered), width, Some(mask));
@@ -209,7 +209,7 @@ fn mean_loss(
         Loss::BinaryCrossEntropy | Loss::CrossEntropy => {
             calibrated_log_loss(&outputs, setup.architecture.n_outputs, &targets, weights.as_deref())
         }
-        Loss::SquaredError | Loss::Huber => {
+        Loss::SquaredError | Loss::Huber | Loss::Gamma { .. } => {
             let shape = [chosen.len(), 1];
             let outputs = Tensor::<2>::from_data(TensorData::new(outputs, shape), device);
             f64::from(first(setup.loss.mean(outputs, &targets, weights.as_deref(), 0.0, device)))
@@ -297,7 +297,7 @@ mod tests {
                 Loss::CrossEntropy => {
                     (f32::from(u8::from(signal + noise > -1.0))) + f32::from(u8::from(signal + noise > 1.0))
                 }
-                Loss::SquaredError | Loss::Huber => (signal + noise) / 1.8,
+                Loss::SquaredError | Loss::Huber | Loss::Gamma { .. } => (signal + noise) / 1.8,
             }
         });
         let targets = targets.collect();

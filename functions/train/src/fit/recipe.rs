@@ -56,7 +56,7 @@ impl Plan {
     /// The plans of a spec, by kind, for members that learn from `n_rows` rows.
     ///
     /// The kinds err in different ways, which is what makes their mean better than each: coarse curves are smooth, fine ones
-    /// find single values, trees find corners; of a regression, fine layers learn the target's logarithm where it has one.
+    /// find single values, trees find corners; of a regression, fine layers and trees learn the target's logarithm where it has one.
     pub fn of_spec(spec: &Spec, layout: &Layout, target: &TargetCode, n_rows: usize) -> Vec<Self> {
         spec.train.kinds.iter().map(|kind| Self::new(*kind, spec, layout, target, n_rows)).collect()
     }
@@ -77,7 +77,7 @@ impl Plan {
                 Body::Trees { trees: (2 * train.hidden / TREE_DEPTH).clamp(1, affordable), depth: TREE_DEPTH }
             }
         };
-        let log = target.is_log() || (kind == MemberKind::Fine && target.has_log());
+        let log = target.is_log() || (is_fine && target.has_log());
         let (weight_decay, label_smoothing) = if kind == MemberKind::Coarse { (0.03, 0.1) } else { (0.1, 0.03) };
         let dropout = match kind {
             _ if is_regression => 0.15,
@@ -159,7 +159,7 @@ mod tests {
     fn kinds_see_and_learn_different_things() {
         let plans = plans("regression\ntarget: {column: y}", "{}");
         let seen: Vec<_> = plans.iter().map(|plan| (plan.member.curves.len(), plan.member.log)).collect();
-        assert_eq!(seen, [(1, false), (1, false), (2, true), (1, false), (2, false)]);
+        assert_eq!(seen, [(1, false), (1, false), (2, true), (1, false), (2, true)]);
         assert!(plans.iter().all(|plan| plan.member.straight));
     }
 

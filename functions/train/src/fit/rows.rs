@@ -119,13 +119,36 @@ impl<'a> Rows<'a> {
         self.log_targets.as_ref().filter(|_| log).unwrap_or(&self.targets)
     }
 
-    /// Targets of some rows, and how much each teaches: by its weight and its class's.
-    pub(super) fn of(&self, rows: &[usize], log: bool) -> (Vec<f32>, Option<Vec<f32>>) {
-        let targets: Vec<f32> = rows.iter().map(|row| self.targets(log)[*row]).collect();
+    /// What some rows teach, and how much each counts, by its weight and its class's. Shape `[n, n_outputs]`: shares of the
+    /// classes or, of one output, the positive class's share or a number; and shape `[n]`.
+    ///
+    /// `soften` moves what is taught before classes are weighed, so that a row which teaches a bit of each class counts a bit
+    /// of each one's weight.
+    pub(super) fn lesson(
+        &self,
+        rows: &[usize],
+        log: bool,
+        n_outputs: usize,
+        soften: impl FnOnce(&mut [f32]),
+    ) -> (Vec<f32>, Option<Vec<f32>>) {
+        let targets = rows.iter().map(|row| self.targets(log)[*row]);
+        let one_hot = |class: f32| (0..n_outputs).map(move |index| f32::from(u8::from(index == class as usize)));
+        let mut targets: Vec<f32> =
+            if n_outputs == 1 { targets.collect() } else { targets.flat_map(one_hot).collect() };
+        soften(&mut targets);
         let weights = self.weights_of(rows);
         let Some(of_classes) = &self.class_weights else { return (targets, weights) };
         let mut weights = weights.unwrap_or_else(|| vec![1.0; rows.len()]);
-        weights.iter_mut().zip(&targets).for_each(|(weight, class)| *weight *= of_classes[*class as usize]);
+        // Of one output the share of the other class is the rest.
+        let (of_rest, of_targets) =
+            if n_outputs == 1 { (of_classes[0], &of_classes[1..]) } else { (0.0, &of_classes[..]) };
+        for (weight, shares) in weights.iter_mut().zip(targets.chunks_mut(n_outputs)) {
+            let rest = 1.0 - shares.iter().sum::<f32>();
+            shares.iter_mut().zip(of_targets).for_each(|(share, of_class)| *share *= of_class);
+            let of_row = rest * of_rest + shares.iter().sum::<f32>();
+            shares.iter_mut().for_each(|share| *share /= of_row);
+            *weight *= of_row;
+        }
         (targets, Some(weights))
     }
 }
@@ -134,10 +157,33 @@ impl<'a> Rows<'a> {
 mod tests {
     use std::sync::Arc;
 
+    use ndarray::Array2;
     use spec::{BatchBuilder, Kind, Value};
 
     use super::*;
     use crate::fit::{Bag, KEEP_NOTHING, fit_bag};
+
+    #[test]
+    fn a_row_that_teaches_two_classes_counts_as_much_as_both() {
+        let nothing =
+            Encoded { dense: Array2::zeros((2, 0)), positions: Array2::zeros((2, 0)), codes: Array2::zeros((2, 0)) };
+        let of_classes = |targets: &[f32], class_weights: &[f32]| Rows {
+            inputs: Source::Encoded(nothing.clone()),
+            targets: targets.to_vec(),
+            log_targets: None,
+            weights: Some(vec![1.0, 2.0]),
+            class_weights: Some(class_weights.to_vec()),
+            time: None,
+        };
+        let binary = of_classes(&[1.0, 0.0], &[1.0, 3.0]);
+        assert_eq!(binary.lesson(&[1, 0], false, 1, |_| {}), (vec![0.0, 1.0], Some(vec![2.0, 3.0])));
+        let soften = |targets: &mut [f32]| targets[0] = 0.5;
+        assert_eq!(binary.lesson(&[0], false, 1, soften), (vec![0.75], Some(vec![2.0])));
+        let several = of_classes(&[2.0, 0.0], &[1.0, 3.0, 5.0]);
+        assert_eq!(several.lesson(&[0], false, 3, |_| {}), (vec![0.0, 0.0, 1.0], Some(vec![5.0])));
+        let soften = |targets: &mut [f32]| targets.copy_from_slice(&[0.5, 0.5, 0.0]);
+        assert_eq!(several.lesson(&[1], false, 3, soften), (vec![0.25, 0.75, 0.0], Some(vec![4.0])));
+    }
 
     #[test]
     fn rows_encoded_when_read_teach_the_same() {
