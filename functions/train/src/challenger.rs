@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use crate::Error;
 use crate::evidence::{Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
 use crate::fit::{
-    self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, fit_batch, n_lessons, n_teaching,
-    recalibrate,
+    self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, Recipe, fit_batch, n_lessons,
+    n_teaching, recalibrate,
 };
 use crate::job::Task;
 use crate::remedy::{Remedy, Trial, Trying, remedies};
@@ -276,7 +276,14 @@ impl Fitter {
         let newest = |newest: usize| format!("{newest} of {}, as much as all before", fit.batches.len());
         recipe.extend(fit.weighted.map(|weighted| ("batches that count more".to_owned(), newest(weighted))));
         recipe.extend(fit.recalibrated.iter().map(|batch| ("calibrated anew on".to_owned(), batch.clone())));
-        for FittedKind { kind, share, refit_epochs, recipe: fit, .. } in kinds {
+        let of_serving = |refit: &Recipe| {
+            let distilled = match refit.distillation {
+                0.0 => String::new(),
+                share => format!(", {:.0} % of what a row teaches by what the others say of it", 100.0 * share),
+            };
+            format!("; those that serve, {} epochs on all rows{distilled}", refit.epochs)
+        };
+        for FittedKind { kind, share, refit, recipe: fit, .. } in kinds {
             let text = format!(
                 "{} networks, {:.0} % of the answer: {} epochs of {} rows a step, learning rate {}, weight decay {}, dropout \
                  {}, label smoothing {}{}",
@@ -288,8 +295,7 @@ impl Fitter {
                 fit.weight_decay,
                 fit.dropout,
                 fit.label_smoothing,
-                refit_epochs
-                    .map_or_else(String::new, |epochs| format!("; those that serve, {epochs} epochs on all rows"))
+                refit.as_ref().map_or_else(String::new, of_serving)
             );
             recipe.push((kind.to_string(), text));
         }

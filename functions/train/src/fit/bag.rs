@@ -12,10 +12,12 @@ use serde::Serialize;
 use spec::{Batch, MemberKind, Spec, Task};
 
 use super::blend::{by_log_loss, by_squared_error};
+use super::distillation::Guesses;
 use super::lesson::{Keeper, Lesson, may_learn_again};
 use super::member::{self, FittedMember, Progress, Setup};
 use super::random::{Stream, stream};
 use super::readout::{class, readout};
+use super::recipe::distillation;
 use super::rows::Rows;
 use super::weights::{teaching, without_class_weights};
 use super::{Error, Loss, Plan, Recipe, stack};
@@ -61,8 +63,8 @@ pub struct FittedKind {
     pub kind: MemberKind,
     /// How much the kind counts, 0 to 1; one that counts for almost nothing is left out.
     pub share: f64,
-    /// Epochs of the members that serve, which have learnt from all rows after those told of here; none where these serve.
-    pub refit_epochs: Option<usize>,
+    /// The recipe of the members that serve, which have learnt from all rows after those told of here; none where these serve.
+    pub refit: Option<Recipe>,
     /// The recipe that was followed.
     pub recipe: Recipe,
     /// Mean of the members' best validation losses.
@@ -124,7 +126,7 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let architecture = Architecture::of_spec(spec, encoder.layout());
     let folds = folds(rows, spec.train.seed);
     let plans = Plan::of_spec(spec, encoder.layout(), encoder.target(), rows.n_rows() - folds[0].len());
-    let crew = Crew { bag, architecture: &architecture, plans: &plans, folds: &folds, keeper };
+    let crew = Crew { bag, architecture: &architecture, plans: &plans, folds: &folds, guesses: None, keeper };
     let lessons = first_lessons(&plans, n_members);
     let members = crew.fit(&lessons)?;
     let by_kind: Vec<&[FittedMember]> = members.chunks(n_members).collect();
@@ -141,13 +143,20 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     readout.blend = Some(blend.collect());
 
     let again = match may_learn_again(&spec.train, rows.n_rows()) {
-        true => second_lessons(&lessons, &members, &counting, n_members),
+        true => second_lessons(&lessons, &members, &counting, n_members, distillation(spec)),
         false => Vec::new(),
     };
-    let refit_epochs = |kind| again.iter().find(|lesson| lesson.kind == kind).map(|lesson| lesson.recipe.epochs);
+    let refit = |kind| again.iter().find(|lesson| lesson.kind == kind).map(|lesson| lesson.recipe.clone());
+    let guesses = (distillation(spec) > 0.0).then(|| {
+        let calibration = readout.calibration.as_ref();
+        Guesses::new(encoder.target(), rows.n_rows(), &blended.rows, &blended.predictions, calibration)
+    });
     let serving: Vec<Weights> = match again.is_empty() {
         true => counting.iter().flat_map(|kind| by_kind[*kind]).map(|member| member.weights.clone()).collect(),
-        false => crew.fit(&again)?.into_iter().map(|member| member.weights).collect(),
+        false => {
+            let crew = Crew { guesses: guesses.as_ref(), ..crew };
+            crew.fit(&again)?.into_iter().map(|member| member.weights).collect()
+        }
     };
     let weights = Weights::join(serving)?.with_readout(readout)?;
     let kinds = plans.into_iter().zip(&by_kind).zip(&shares).map(|((plan, members), share)| {
@@ -157,7 +166,7 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
         FittedKind {
             kind: plan.kind,
             share: *share,
-            refit_epochs: refit_epochs(plan.kind),
+            refit: refit(plan.kind),
             recipe: plan.recipe,
             validation_loss: losses.iter().sum::<f64>() / losses.len() as f64,
             members: members.iter().map(curve).collect(),
@@ -207,7 +216,13 @@ fn first_lessons(plans: &[Plan], n_members: usize) -> Vec<Lesson> {
 /// The lessons of the kinds that count once more, from all rows, for half as many epochs again as were best with some held
 /// out, by the middle of a kind's members, and no more than planned. No row is left to choose an epoch on, so a schedule ends
 /// with them.
-fn second_lessons(lessons: &[Lesson], members: &[FittedMember], counting: &[usize], n_members: usize) -> Vec<Lesson> {
+fn second_lessons(
+    lessons: &[Lesson],
+    members: &[FittedMember],
+    counting: &[usize],
+    n_members: usize,
+    distillation: f64,
+) -> Vec<Lesson> {
     let of_kind = |kind: &usize| {
         let of_kind = kind * n_members..(kind + 1) * n_members;
         let mut best: Vec<usize> = members[of_kind.clone()].iter().map(|member| member.best_epoch).collect();
@@ -216,7 +231,7 @@ fn second_lessons(lessons: &[Lesson], members: &[FittedMember], counting: &[usiz
         let again = move |first: &Lesson| Lesson {
             index: lessons.len() + first.index,
             held_out: None,
-            recipe: Recipe { epochs: epochs.min(first.recipe.epochs), ..first.recipe.clone() },
+            recipe: Recipe { epochs: epochs.min(first.recipe.epochs), distillation, ..first.recipe.clone() },
             ..first.clone()
         };
         lessons[of_kind].iter().map(again)
@@ -231,6 +246,7 @@ struct Crew<'a> {
     architecture: &'a Architecture,
     plans: &'a [Plan],
     folds: &'a [Vec<usize>],
+    guesses: Option<&'a Guesses>,
     keeper: &'a dyn Keeper,
 }
 
@@ -274,6 +290,7 @@ impl Crew<'_> {
             slots: bag.encoder.slots(),
             loss: Loss::of_member(bag.spec, bag.encoder.target(), &plan.member),
             recipe: &lesson.recipe,
+            guesses: self.guesses,
             seed: bag.spec.train.seed,
             index: lesson.index,
             over_budget: bag.over_budget,
@@ -451,7 +468,7 @@ mod tests {
         };
         let (once, lessons) = fitted(", refit: false");
         assert_eq!(lessons.iter().map(|lesson| lesson.held_out).collect::<Vec<_>>(), [Some(0), Some(1)].repeat(2));
-        assert!(once.kinds.iter().all(|kind| kind.refit_epochs.is_none()));
+        assert!(once.kinds.iter().all(|kind| kind.refit.is_none()));
         let (twice, lessons) = fitted("");
         let counting: Vec<MemberKind> =
             twice.kinds.iter().filter(|kind| kind.share > 0.0).map(|kind| kind.kind).collect();
@@ -461,7 +478,11 @@ mod tests {
             let mut best = [kind.members[0].best_epoch, kind.members[1].best_epoch];
             best.sort_unstable();
             let epochs = (best[1] + best[1].div_ceil(2)).min(4);
-            assert_eq!(kind.refit_epochs, counting.contains(&kind.kind).then_some(epochs), "{best:?}");
+            assert_eq!(
+                kind.refit.as_ref().map(|recipe| recipe.epochs),
+                counting.contains(&kind.kind).then_some(epochs),
+                "{best:?}"
+            );
         }
         assert_eq!(once.weights.readout(), twice.weights.readout(), "the readout is that of held-out rows");
         assert_ne!(once.weights, twice.weights);

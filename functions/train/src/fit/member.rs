@@ -20,6 +20,7 @@ use super::adamw::{BETA_1, BETA_2, EPSILON};
 use super::bend::{Bent, n_masks};
 use super::calibrate::calibrated_log_loss;
 use super::device::device;
+use super::distillation::Guesses;
 use super::first::{FirstLayer, Folded, Pace};
 use super::inputs::Inputs;
 use super::network::{Network, numbers};
@@ -53,6 +54,8 @@ pub struct Setup<'a> {
     pub seed: u64,
     /// Which member is fitted; each has its own start, order and masks.
     pub index: usize,
+    /// What others say of the rows, for a member that learns that too.
+    pub guesses: Option<&'a Guesses>,
     /// Asked before every step: whether the fit has run out of its budget.
     pub over_budget: &'a (dyn Fn() -> bool + Sync),
 }
@@ -141,7 +144,12 @@ pub fn fit(
                 }
                 let unknown = |code| if unknowns.random_bool(UNKNOWN_SHARE) { features::UNKNOWN } else { code };
                 let gathered = inputs.gather(&part.encoded, places, unknown);
-                let (targets, weights) = rows.lesson(batch, setup.member.log, setup.architecture.n_outputs, |_| {});
+                let soften = |targets: &mut [f32]| {
+                    if let Some(guesses) = setup.guesses {
+                        guesses.soften(batch, setup.member.log, setup.recipe.distillation as f32, targets);
+                    }
+                };
+                let (targets, weights) = rows.lesson(batch, setup.member.log, setup.architecture.n_outputs, soften);
                 let folded = first_layer.folded();
                 let mask = masks.next(batch.len() * n_masks(setup.member));
                 let mut bent = Bent::new(setup.member, &folded.sums(&gathered), width, Some(mask));
@@ -277,6 +285,7 @@ mod tests {
             dropout: 0.1,
             label_smoothing: 0.0,
             sparsity: 0.0,
+            distillation: 0.0,
         }
     }
 
@@ -315,6 +324,7 @@ mod tests {
             slots: &[],
             loss: Loss::SquaredError,
             recipe,
+            guesses: None,
             seed: 7,
             index: 0,
             over_budget: &|| false,

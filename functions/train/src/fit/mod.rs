@@ -8,6 +8,7 @@ mod bend;
 mod blend;
 mod calibrate;
 mod device;
+mod distillation;
 mod error;
 mod first;
 mod inputs;
@@ -23,6 +24,7 @@ mod stack;
 mod weights;
 
 pub use bag::{Bag, Fitted, FittedKind, MemberCurve, fit_bag, fit_batch};
+pub use distillation::Guesses;
 pub use error::Error;
 pub use lesson::{KEEP_NOTHING, KeepNothing, Keeper, Lesson, n_lessons};
 pub use loss::Loss;

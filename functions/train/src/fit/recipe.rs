@@ -39,6 +39,8 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// How much an open gate costs: the penalty on the sum of one scale a feature; 0 has no gates.
     pub sparsity: f64,
+    /// Share of what a row teaches that is not its own target but what members that held it out say of it.
+    pub distillation: f64,
 }
 
 /// A kind of member: its shape and how it is fitted.
@@ -93,6 +95,7 @@ impl Plan {
             dropout: train.dropout.unwrap_or(dropout),
             label_smoothing: train.label_smoothing.unwrap_or(label_smoothing),
             sparsity: if kind == MemberKind::Sparse { SPARSITY } else { 0.0 },
+            distillation: 0.0,
         };
         Self { kind, member: Member { curves, body, straight: is_regression, log }, recipe }
     }
@@ -103,6 +106,13 @@ pub(crate) fn batches(spec: &Spec, n_rows: usize) -> (usize, usize) {
     let is_regression = spec.task == Task::Regression;
     let batch_rows = spec.train.batch_rows.unwrap_or_else(|| batch_rows(n_rows, is_regression));
     (batch_rows, epochs(n_rows, batch_rows, is_regression))
+}
+
+/// How much of what the members that serve learn of a row is what others say of it: as the spec has it. Else of two classes
+/// some, as one of two says little of a chance in between; of numbers and of several classes nothing, as it does good only
+/// where there is much noise, and harm where there is little.
+pub(super) fn distillation(spec: &Spec) -> f64 {
+    spec.train.distillation.unwrap_or(if spec.task == Task::Binary { 0.3 } else { 0.0 })
 }
 
 /// Rows per step: small for few rows, which need their steps; large for many, where a step costs least per row. A
@@ -189,6 +199,7 @@ mod tests {
             dropout: 0.5,
             label_smoothing: 0.2,
             sparsity: 0.0,
+            distillation: 0.0,
         };
         assert_eq!(plan.recipe, expected);
         assert_eq!(plan.member.body, Body::Trees { trees: 4, depth: 4 });

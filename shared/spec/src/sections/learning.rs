@@ -126,6 +126,10 @@ pub struct Train {
     /// costs about as much again.
     #[serde(default = "default_refit")]
     pub refit: bool,
+    /// Share of what those networks learn of a row that is not its own target but what the ones that held it out say of it;
+    /// from 0, below 1. More helps where targets are noisy, and harms where they are not. Default: 0.3 of two classes, else 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<f64>,
     /// Times that a member sees its rows. Default: as many as the number of rows asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
@@ -218,6 +222,7 @@ impl Default for Train {
             hidden: default_hidden(),
             bins: default_bins(),
             refit: default_refit(),
+            distillation: None,
             epochs: None,
             batch_rows: None,
             learning_rate: default_learning_rate(),
