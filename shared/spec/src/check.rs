@@ -346,12 +346,8 @@ impl<'a> Check<'a> {
             let hint = "Add all, weighted or recent: the first version has nothing to calibrate";
             self.error("/train/remedies", "no network is ever fitted", hint);
         }
-        let shares = [
-            ("/train/distillation", train.distillation),
-            ("/train/dropout", train.dropout),
-            ("/train/label_smoothing", train.label_smoothing),
-        ];
-        for (pointer, share) in shares {
+        let shares = [("/train/distillation", train.distillation), ("/train/dropout", train.dropout)];
+        for (pointer, share) in shares.into_iter().chain([("/train/label_smoothing", train.label_smoothing)]) {
             if share.is_some_and(|share| !(0.0..1.0).contains(&share)) {
                 self.error(pointer, "it is not a share that leaves anything", "Write a number from 0 and below 1");
             }
