@@ -101,7 +101,7 @@ async fn a_store_that_fails_loses_nothing() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), asking).await.expect("readiness tells");
+    tokio::time::timeout(Duration::from_secs(30), asking).await.expect("readiness tells");
     let (_, problem) = app.get("/health/ready").await;
     assert!(problem["detail"].as_str().unwrap().contains("the prediction log cannot be stored"), "{problem}");
 

@@ -11,14 +11,14 @@ use storage::Store;
 use crate::app::{App, churner};
 use crate::common::{self, BINARY};
 
-/// Asks until `is_so`, for two seconds at most.
+/// Asks until `is_so`, for thirty seconds at most.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let asking = async {
         while !is_so().await {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(2), asking).await.unwrap_or_else(|_| panic!("not within 2 s: {what}"));
+    tokio::time::timeout(Duration::from_secs(30), asking).await.unwrap_or_else(|_| panic!("not within 30 s: {what}"));
 }
 
 async fn version(app: &App) -> Value {
