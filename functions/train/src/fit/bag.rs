@@ -142,18 +142,19 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_members as f64; n_members]);
     readout.blend = Some(blend.collect());
 
+    let distillation = distillation(spec);
     let again = match may_learn_again(&spec.train, rows.n_rows()) {
-        true => second_lessons(&lessons, &members, &counting, n_members, distillation(spec)),
+        true => second_lessons(&lessons, &members, &counting, n_members, distillation),
         false => Vec::new(),
     };
     let refit = |kind| again.iter().find(|lesson| lesson.kind == kind).map(|lesson| lesson.recipe.clone());
-    let guesses = (distillation(spec) > 0.0).then(|| {
-        let calibration = readout.calibration.as_ref();
-        Guesses::new(encoder.target(), rows.n_rows(), &blended.rows, &blended.predictions, calibration)
-    });
     let serving: Vec<Weights> = match again.is_empty() {
         true => counting.iter().flat_map(|kind| by_kind[*kind]).map(|member| member.weights.clone()).collect(),
         false => {
+            let guesses = (distillation > 0.0).then(|| {
+                let calibration = readout.calibration.as_ref();
+                Guesses::new(encoder.target(), rows.n_rows(), &blended.rows, &blended.predictions, calibration)
+            });
             let crew = Crew { guesses: guesses.as_ref(), ..crew };
             crew.fit(&again)?.into_iter().map(|member| member.weights).collect()
         }
@@ -342,8 +343,11 @@ fn shares(bag: &Bag<'_>, answers: &[HeldOut], costs: &[usize]) -> Vec<f64> {
     let rows = &answers[0].rows;
     let mut weights = bag.rows.weights_of(rows);
     let code = bag.encoder.target();
-    if code.has_log() && !code.is_log() {
-        weights = Some(less_for_large(weights, &blended(answers, &vec![1.0 / answers.len() as f64; answers.len()])));
+    let even = vec![1.0 / answers.len() as f64; answers.len()];
+    if bag.rows.log_targets.is_some()
+        && let Predictions::Numbers(means) = blended(answers, &even).predictions
+    {
+        weights = Some(less_for_large(weights.as_deref(), &means));
     }
     let (mut errors, mut probabilities) = (Array2::zeros((rows.len(), answers.len())), Vec::new());
     for (mut errors, of_kind) in errors.columns_mut().into_iter().zip(answers) {
@@ -389,14 +393,13 @@ fn shares(bag: &Bag<'_>, answers: &[HeldOut], costs: &[usize]) -> Vec<f64> {
 
 /// Weights of rows with positive targets, each also divided by its answer: where spread grows with the target, a few large
 /// ones would else say alone how much each kind counts. Answers below a tenth of all count as that.
-fn less_for_large(weights: Option<Vec<f32>>, answers: &HeldOut) -> Vec<f32> {
-    let Predictions::Numbers(numbers) = &answers.predictions else { return weights.unwrap_or_default() };
-    let mut sorted = numbers.clone();
+fn less_for_large(weights: Option<&[f32]>, answers: &[f64]) -> Vec<f32> {
+    let mut sorted = answers.to_vec();
     sorted.sort_by(f64::total_cmp);
     let smallest = sorted[sorted.len() / 10].max(f64::MIN_POSITIVE);
     let middle = sorted[sorted.len() / 2].max(smallest);
-    let of_row = |row: usize| weights.as_ref().map_or(1.0, |weights| weights[row]);
-    numbers.iter().enumerate().map(|(row, number)| of_row(row) * (middle / number.max(smallest)) as f32).collect()
+    let of_row = |row: usize| weights.map_or(1.0, |weights| weights[row]);
+    answers.iter().enumerate().map(|(row, answer)| of_row(row) * (middle / answer.max(smallest)) as f32).collect()
 }
 
 /// The kinds' answers in their shares.
@@ -490,17 +493,13 @@ mod tests {
 
     #[test]
     fn large_answers_say_less_of_shares() {
-        let answers = |numbers: &[f64]| HeldOut {
-            rows: (0..numbers.len()).collect(),
-            predictions: Predictions::Numbers(numbers.to_vec()),
-        };
         // Of eleven answers the second smallest is the least that counts; the middle one counts 1.
-        let numbers = [-3.0, 2.0, 4.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0, 16.0, 32.0];
+        let answers = [-3.0, 2.0, 4.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0, 16.0, 32.0];
         let expected = [4.0, 4.0, 2.0, 2.0, 2.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25];
-        assert_eq!(less_for_large(None, &answers(&numbers)), expected);
-        let weights = less_for_large(Some(vec![2.0; 11]), &answers(&numbers));
+        assert_eq!(less_for_large(None, &answers), expected);
+        let weights = less_for_large(Some(&[2.0; 11]), &answers);
         assert!(weights.iter().zip(expected).all(|(weight, of_answer)| *weight == 2.0 * of_answer));
-        assert_eq!(less_for_large(None, &answers(&[-1.0])), [1.0], "one that is not positive counts as it is");
+        assert_eq!(less_for_large(None, &[-1.0]), [1.0], "one that is not positive counts as it is");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Distillation: rows teach, beside their own target, what members that did not learn from them say of them.
 //!
 //! # Source
-//! Soft targets: G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network" (2015); from a network of the same
-//! kind: T. Furlanello et al., "Born-again neural networks", ICML (2018); from members that held the row out: T. Dao et al.,
+//! Soft targets: G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network" (2015); from a network of the
+//! same kind: T. Furlanello et al., "Born-again neural networks", ICML (2018); from members that held the row out: T. Dao et al.,
 //! "Knowledge distillation as semiparametric inference", ICLR (2021).
 
 use features::TargetCode;
@@ -37,12 +37,12 @@ impl Guesses {
             }
             values
         };
-        match (predictions, code) {
-            (Predictions::Numbers(numbers), _) => {
+        match predictions {
+            Predictions::Numbers(numbers) => {
                 let on = |log| fill(1, &|index, _| code.standardise(numbers[index], log));
                 Self { width: 1, values: on(code.is_log()), logs: on(true) }
             }
-            (Predictions::Probabilities(probabilities), code) => {
+            Predictions::Probabilities(probabilities) => {
                 let positive = match code {
                     TargetCode::Classes { labels, positive } if labels.len() == 2 => Some(*positive),
                     _ => None,
