@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long)]
     pub data: PathBuf,
     /// How many folds to make, or a CSV file with the columns `row` (from 0) and `fold`. Folds are drawn from the spec's
-    /// seed; where the spec names a `time`, each is fitted on the past and measured on what comes next.
+    /// seed, with alike targets; where the spec names a `time`, each is fitted on the past and measured on what comes next.
     #[arg(long, default_value = "5")]
     pub folds: String,
     /// Draw the folds even where the spec names a `time`.
@@ -193,11 +193,7 @@ fn folds(args: &Args, kept: &[u64], spec: &Spec, rows: &Batch) -> Result<Vec<Fol
         if n_folds < 2 || n_folds > kept.len() {
             return Err(refused(format!("write 2 to {} folds, or a file", kept.len())));
         }
-        return Ok(if args.shuffled {
-            Fold::shuffled(kept.len(), n_folds, seed)
-        } else {
-            Fold::of(rows, n_folds, seed)
-        });
+        return Ok(if args.shuffled { Fold::stratified(rows, n_folds, seed) } else { Fold::of(rows, n_folds, seed) });
     }
     #[derive(Deserialize)]
     struct Line {

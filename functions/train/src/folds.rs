@@ -1,9 +1,9 @@
 //! Folds: which rows a model is fitted on, and which it is then measured on.
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spec::Batch;
+use spec::{Batch, ColumnData};
 
 /// One fold of a cross-validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,18 +16,23 @@ pub struct Fold {
 
 impl Fold {
     /// Folds of rows for an estimate that is honest about their order: [`Fold::forward`] where they have a time,
-    /// [`Fold::shuffled`] where they have none.
+    /// [`Fold::stratified`] where they have none.
     pub fn of(rows: &Batch, n_folds: usize, seed: u64) -> Vec<Self> {
         let forward = rows.time().map(|time| Self::forward(time, n_folds)).filter(|folds| !folds.is_empty());
-        forward.unwrap_or_else(|| Self::shuffled(rows.n_rows(), n_folds, seed))
+        forward.unwrap_or_else(|| Self::stratified(rows, n_folds, seed))
     }
 
-    /// Folds drawn from a seed: each row is measured on once. Fewer where there are fewer rows.
-    pub fn shuffled(n_rows: usize, n_folds: usize, seed: u64) -> Vec<Self> {
+    /// Folds drawn from a seed, of alike targets ([`stratified`]): each row is measured on once. Fewer where there are fewer
+    /// rows.
+    pub fn stratified(rows: &Batch, n_folds: usize, seed: u64) -> Vec<Self> {
+        let n_rows = rows.n_rows();
         let n_folds = n_folds.min(n_rows);
-        let mut fold_of: Vec<usize> = (0..n_rows).map(|row| row % n_folds).collect();
-        fold_of.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        Self::assigned(&fold_of)
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        Self::assigned(&match rows.target() {
+            Some(ColumnData::Numbers(numbers)) => stratified(n_rows, |row| numbers[row], n_folds, rng),
+            Some(ColumnData::Categories(classes)) => stratified(n_rows, |row| classes.codes[row].into(), n_folds, rng),
+            None => stratified(n_rows, |_| 0.0, n_folds, rng),
+        })
     }
 
     /// Folds in which a model always learns from the past and is measured on what comes next.
@@ -72,15 +77,50 @@ impl Fold {
     }
 }
 
+/// The part, of `n_parts`, that each row falls into. Of as many rows with neighbouring targets each part gets one, drawn, so
+/// that all parts are of one size, with the same share of each class or of small and large numbers, give or take a row.
+///
+/// # Source
+/// Stratified cross-validation: R. Kohavi, "A study of cross-validation and bootstrap for accuracy estimation and model
+/// selection", IJCAI (1995); by sorted numbers: X. Zeng and T. Martinez, "Distribution-balanced stratified cross-validation for
+/// accuracy estimation", Journal of Experimental & Theoretical Artificial Intelligence 12 (2000), without its distances.
+pub(crate) fn stratified(
+    n_rows: usize,
+    target: impl Fn(usize) -> f64,
+    n_parts: usize,
+    rng: &mut impl Rng,
+) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n_rows).collect();
+    order.shuffle(rng);
+    // The sort keeps the drawn order of rows with one target.
+    order.sort_by(|a, b| target(*a).total_cmp(&target(*b)));
+    let mut parts: Vec<usize> = (0..n_parts).collect();
+    let mut part_of = vec![0; n_rows];
+    for neighbours in order.chunks(n_parts.max(1)) {
+        parts.shuffle(rng);
+        neighbours.iter().zip(&parts).for_each(|(row, part)| part_of[*row] = *part);
+    }
+    part_of
+}
+
 #[cfg(test)]
 mod tests {
+    use spec::{BatchBuilder, Kind, Value};
+
     use super::*;
+
+    fn rows(targets: impl IntoIterator<Item = Value>) -> Batch {
+        let mut rows = BatchBuilder::new([], Some(Kind::Number), false);
+        targets.into_iter().for_each(|target| rows.push(&[], &target, f64::NAN));
+        rows.finish()
+    }
 
     #[test]
     fn each_row_is_measured_on_once() {
-        let folds = Fold::shuffled(103, 5, 7);
-        assert_eq!(folds, Fold::shuffled(103, 5, 7));
-        assert_ne!(folds, Fold::shuffled(103, 5, 8));
+        let rows = |n_rows: u32| rows((0..n_rows).map(|row| Value::Number(f64::from(row * 37 % 101))));
+        let folds = Fold::stratified(&rows(103), 5, 7);
+        assert_eq!(folds, Fold::stratified(&rows(103), 5, 7));
+        assert_ne!(folds, Fold::stratified(&rows(103), 5, 8));
         let mut tested: Vec<usize> = folds.iter().flat_map(|fold| fold.test.clone()).collect();
         tested.sort_unstable();
         assert!(tested.into_iter().eq(0..103));
@@ -88,8 +128,25 @@ mod tests {
             assert_eq!(fold.train.len() + fold.test.len(), 103);
             assert!(fold.test.len().abs_diff(20) <= 1 && !fold.train.iter().any(|row| fold.test.contains(row)));
         }
-        assert_eq!(Fold::shuffled(3, 5, 7).len(), 3);
-        assert_eq!(Fold::shuffled(0, 5, 7), []);
+        assert_eq!(Fold::stratified(&rows(3), 5, 7).len(), 3);
+        assert_eq!(Fold::stratified(&rows(0), 5, 7), []);
+    }
+
+    #[test]
+    fn all_parts_have_alike_targets() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        // One row in twenty is of the rare class.
+        let classes: Vec<f64> = (0..1_000).map(|row| f64::from(row % 20 == 3)).collect();
+        let part_of = stratified(1_000, |row| classes[row], 5, &mut rng);
+        let rare = |part| (0..1_000).filter(|row| part_of[*row] == part && classes[*row] == 1.0).count();
+        assert!((0..5).all(|part| rare(part) == 10), "{:?}", (0..5).map(rare).collect::<Vec<_>>());
+        // Few are a hundred times as large as the others.
+        let numbers: Vec<f64> = (0..1_000).map(|row| 1.01_f64.powi(row)).collect();
+        let part_of = stratified(1_000, |row| numbers[row], 5, &mut rng);
+        let mean = |part| (0..1_000).filter(|row| part_of[*row] == part).map(|row| numbers[row]).sum::<f64>() / 200.0;
+        let means: Vec<f64> = (0..5).map(mean).collect();
+        let (least, most) = (means.iter().copied().fold(f64::MAX, f64::min), means.iter().copied().fold(0.0, f64::max));
+        assert!(most / least < 1.02, "{means:?}");
     }
 
     #[test]
@@ -115,6 +172,6 @@ mod tests {
         assert_eq!(Fold::forward(&[f64::NAN, 1.0], 5), [Fold { train: vec![0], test: vec![1] }]);
         assert_eq!(Fold::forward(&[], 5), []);
         let rows = Batch::new(vec![], None, Some(vec![1.0; 9]), 9);
-        assert_eq!(Fold::of(&rows, 3, 7), Fold::shuffled(9, 3, 7));
+        assert_eq!(Fold::of(&rows, 3, 7), Fold::stratified(&rows, 3, 7));
     }
 }

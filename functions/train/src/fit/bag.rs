@@ -21,6 +21,7 @@ use super::recipe::distillation;
 use super::rows::Rows;
 use super::weights::{teaching, without_class_weights};
 use super::{Error, Loss, Plan, Recipe, stack};
+use crate::folds::stratified;
 
 /// Parts into which the rows fall; each member holds out one.
 const FOLDS: usize = 5;
@@ -176,32 +177,36 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     Ok(Fitted { weights, kinds: kinds.collect() })
 }
 
-/// The parts of the rows, each in rising order: drawn from the seed or, where rows have a time, five blocks of it, oldest
-/// first. A block in between is judged by members that know what came before and after it, as rows of one time are like
-/// each other and would else tell of those that are held out; and every row is learnt from by all members but one.
+/// The parts of the rows, each in rising order: drawn from the seed with alike targets or, where rows have a time, five
+/// blocks of it, oldest first. A block in between is judged by members that know what came before and after it, as rows of
+/// one time are like each other and would else tell of those that are held out; and every row is learnt from by all members
+/// but one.
 ///
 /// # Source
 /// Blocked cross-validation: D. R. Roberts et al., "Cross-validation strategies for data with temporal, spatial,
 /// hierarchical, or phylogenetic structure", Ecography 40 (2017).
 fn folds(rows: &Rows, seed: u64) -> Vec<Vec<usize>> {
     let n_rows = rows.n_rows();
-    let mut order: Vec<usize> = (0..n_rows).collect();
-    order.shuffle(&mut stream(seed, Stream::Folds, 0));
-    let mut folds: Vec<Vec<usize>> = match &rows.time {
-        Some(time) => {
-            // The sort keeps the drawn order of rows of one time. Those without one come first, as in a split by time.
-            let key = |row: usize| if time[row].is_nan() { f64::NEG_INFINITY } else { time[row] };
-            order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
-            (0..FOLDS).map(|fold| order[fold * n_rows / FOLDS..(fold + 1) * n_rows / FOLDS].to_vec()).collect()
-        }
-        None => (0..FOLDS).map(|fold| order.iter().skip(fold).step_by(FOLDS).copied().collect()).collect(),
+    let rng = &mut stream(seed, Stream::Folds, 0);
+    let Some(time) = &rows.time else {
+        // Of very many rows, five of more parts.
+        let n_parts = FOLDS.max(n_rows.div_ceil(MAX_HELD_OUT_ROWS));
+        let part_of = stratified(n_rows, |row| rows.targets[row].into(), n_parts, rng);
+        return (0..FOLDS).map(|fold| (0..n_rows).filter(|row| part_of[*row] == fold).collect()).collect();
     };
-    for fold in &mut folds {
-        // Of a block, its newest rows.
-        fold.drain(..fold.len().saturating_sub(MAX_HELD_OUT_ROWS));
-        fold.sort_unstable();
-    }
-    folds
+    let mut order: Vec<usize> = (0..n_rows).collect();
+    order.shuffle(rng);
+    // The sort keeps the drawn order of rows of one time. Those without one come first, as in a split by time.
+    let key = |row: usize| if time[row].is_nan() { f64::NEG_INFINITY } else { time[row] };
+    order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+    let block = |fold: usize| {
+        let (begin, end) = (fold * n_rows / FOLDS, (fold + 1) * n_rows / FOLDS);
+        // Of a long block its newest rows.
+        let mut block = order[begin.max(end.saturating_sub(MAX_HELD_OUT_ROWS))..end].to_vec();
+        block.sort_unstable();
+        block
+    };
+    (0..FOLDS).map(block).collect()
 }
 
 /// The lessons of so many members of each kind that hold out a part, kind by kind.
