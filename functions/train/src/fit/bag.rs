@@ -29,6 +29,8 @@ const FOLDS: usize = 5;
 const MAX_HELD_OUT_ROWS: usize = 50_000;
 /// Most multiply-adds of a row after the first layer, all members together: what keeps a prediction in microseconds.
 const MAX_MULTIPLY_ADDS: usize = 200_000;
+/// Fewest members of a kind that learn again, if there are as many: of fewer it matters how they happened to start.
+const FEWEST_SERVED: usize = 3;
 /// The least that a kind of member must count to be served.
 const MIN_SHARE: f64 = 0.05;
 /// Epochs on all rows for each epoch to the best one with rows held out, as far as there are as many in the plan: a schedule
@@ -132,22 +134,29 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let members = crew.fit(&lessons)?;
     let by_kind: Vec<&[FittedMember]> = members.chunks(n_members).collect();
     let answers = by_kind.iter().map(|members| held_out(bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
-    let n_served = spec.train.members;
-    let costs: Vec<usize> = plans.iter().map(|plan| n_served * architecture.multiply_adds_of(&plan.member)).collect();
+    let learns_again = may_learn_again(&spec.train, rows.n_rows());
+    let costs: Vec<usize> = plans.iter().map(|plan| architecture.multiply_adds_of(&plan.member)).collect();
+    let n_served = if learns_again { served_of_each(&costs, spec.train.members) } else { spec.train.members };
+    let costs: Vec<usize> = costs.into_iter().map(|cost| n_served * cost).collect();
     let shares = shares(bag, &answers, &costs);
     let blended = blended(&answers, &shares);
     let targets: Vec<f32> = blended.rows.iter().map(|row| rows.targets[*row]).collect();
     let weights = rows.weights_of(&blended.rows);
     let mut readout = readout(spec, encoder.target(), &blended.predictions, &targets, weights.as_deref());
     let counting: Vec<usize> = (0..plans.len()).filter(|kind| shares[*kind] > 0.0).collect();
-    let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_members as f64; n_members]);
-    readout.blend = Some(blend.collect());
 
     let distillation = distillation(spec);
-    let again = match may_learn_again(&spec.train, rows.n_rows()) {
-        true => second_lessons(&lessons, &members, &counting, n_members, distillation),
+    let again = match learns_again {
+        true => {
+            let of_kind = |kind: &usize| (&lessons[kind * n_members..][..n_members], by_kind[*kind]);
+            let counting: Vec<_> = counting.iter().map(of_kind).collect();
+            second_lessons(&counting, lessons.len(), n_served, distillation)
+        }
         false => Vec::new(),
     };
+    let n_serving = if again.is_empty() { n_members } else { n_served.min(n_members) };
+    let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_serving as f64; n_serving]);
+    readout.blend = Some(blend.collect());
     let refit = |kind| again.iter().find(|lesson| lesson.kind == kind).map(|lesson| lesson.recipe.clone());
     let serving: Vec<Weights> = match again.is_empty() {
         true => counting.iter().flat_map(|kind| by_kind[*kind]).map(|member| member.weights.clone()).collect(),
@@ -221,28 +230,35 @@ fn first_lessons(plans: &[Plan], n_members: usize) -> Vec<Lesson> {
 
 /// The lessons of the kinds that count once more, from all rows, for half as many epochs again as were best with some held
 /// out, by the middle of a kind's members, and no more than planned. No row is left to choose an epoch on, so a schedule ends
-/// with them.
+/// with them. `kinds` are the lessons of those kinds and what came of them, of `n_first` lessons in all; of each kind the
+/// first `n_served` learn again.
 fn second_lessons(
-    lessons: &[Lesson],
-    members: &[FittedMember],
-    counting: &[usize],
-    n_members: usize,
+    kinds: &[(&[Lesson], &[FittedMember])],
+    n_first: usize,
+    n_served: usize,
     distillation: f64,
 ) -> Vec<Lesson> {
-    let of_kind = |kind: &usize| {
-        let of_kind = kind * n_members..(kind + 1) * n_members;
-        let mut best: Vec<usize> = members[of_kind.clone()].iter().map(|member| member.best_epoch).collect();
+    let of_kind = |(lessons, members): &(&[Lesson], &[FittedMember])| {
+        let mut best: Vec<usize> = members.iter().map(|member| member.best_epoch).collect();
         best.sort_unstable();
-        let epochs = (EPOCHS_TO_SETTLE * best[n_members / 2] as f64).ceil() as usize;
-        let again = move |first: &Lesson| Lesson {
-            index: lessons.len() + first.index,
+        let epochs = (EPOCHS_TO_SETTLE * best[best.len() / 2] as f64).ceil() as usize;
+        let again = |first: &Lesson| Lesson {
+            index: n_first + first.index,
             held_out: None,
             recipe: Recipe { epochs: epochs.min(first.recipe.epochs), distillation, ..first.recipe.clone() },
             ..first.clone()
         };
-        lessons[of_kind].iter().map(again)
+        lessons.iter().take(n_served).map(again).collect::<Vec<_>>()
     };
-    counting.iter().flat_map(of_kind).collect()
+    kinds.iter().flat_map(of_kind).collect()
+}
+
+/// How many members of each kind, of so many, learn again to serve: as many as all kinds have within
+/// [`MAX_MULTIPLY_ADDS`], whose members cost so much, down to [`FEWEST_SERVED`]. Another kind is worth more than more members
+/// of the same, once these have learnt from the same rows.
+fn served_of_each(costs: &[usize], n_members: usize) -> usize {
+    let affordable = MAX_MULTIPLY_ADDS / costs.iter().sum::<usize>().max(1);
+    affordable.max(FEWEST_SERVED).min(n_members)
 }
 
 /// Who fits which member, and what all of them need.
@@ -494,6 +510,14 @@ mod tests {
         }
         assert_eq!(once.weights.readout(), twice.weights.readout(), "the readout is that of held-out rows");
         assert_ne!(once.weights, twice.weights);
+    }
+
+    #[test]
+    fn all_kinds_serve_with_fewer_members_of_each_where_they_can() {
+        assert_eq!(served_of_each(&[16_000, 3_000], 5), 5);
+        assert_eq!(served_of_each(&[16_000, 16_000, 16_000, 3_000], 5), 3);
+        assert_eq!(served_of_each(&[50_000, 50_000, 50_000], 5), 3, "kinds go before members get too few");
+        assert_eq!(served_of_each(&[50_000, 50_000, 50_000], 2), 2);
     }
 
     #[test]

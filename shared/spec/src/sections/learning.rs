@@ -110,7 +110,7 @@ pub struct Train {
     #[serde(default = "default_kinds")]
     #[schemars(length(min = 1))]
     pub kinds: Vec<MemberKind>,
-    /// Networks of each kind; each holds out another fifth of the rows at first.
+    /// Networks of each kind; each holds out another fifth of the rows at first. Fewer may serve, so that all kinds can.
     #[serde(default = "default_members")]
     #[schemars(range(min = 1, max = 64))]
     pub members: usize,
