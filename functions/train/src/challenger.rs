@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::Error;
 use crate::evidence::{Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
 use crate::fit::{
-    self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, Recipe, fit_batch, n_lessons,
+    self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, Refit, fit_batch, n_lessons,
     n_teaching, recalibrate,
 };
 use crate::job::Task;
@@ -276,12 +276,12 @@ impl Fitter {
         let newest = |newest: usize| format!("{newest} of {}, as much as all before", fit.batches.len());
         recipe.extend(fit.weighted.map(|weighted| ("batches that count more".to_owned(), newest(weighted))));
         recipe.extend(fit.recalibrated.iter().map(|batch| ("calibrated anew on".to_owned(), batch.clone())));
-        let of_serving = |refit: &Recipe| {
-            let distilled = match refit.distillation {
+        let of_serving = |Refit { n_members, recipe }: &Refit| {
+            let distilled = match recipe.distillation {
                 0.0 => String::new(),
                 share => format!(", {:.0} % of what a row teaches by what the others say of it", 100.0 * share),
             };
-            format!("; those that serve, {} epochs on all rows{distilled}", refit.epochs)
+            format!("; those that serve, {n_members} networks, {} epochs on all rows{distilled}", recipe.epochs)
         };
         for FittedKind { kind, share, refit, recipe: fit, .. } in kinds {
             let text = format!(

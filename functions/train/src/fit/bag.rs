@@ -66,14 +66,23 @@ pub struct FittedKind {
     pub kind: MemberKind,
     /// How much the kind counts, 0 to 1; one that counts for almost nothing is left out.
     pub share: f64,
-    /// The recipe of the members that serve, which have learnt from all rows after those told of here; none where these serve.
-    pub refit: Option<Recipe>,
+    /// The members that serve, which have learnt from all rows after those told of here; none where these serve.
+    pub refit: Option<Refit>,
     /// The recipe that was followed.
     pub recipe: Recipe,
     /// Mean of the members' best validation losses.
     pub validation_loss: f64,
     /// Per member, the epoch whose weights it has and all its epochs.
     pub members: Vec<MemberCurve>,
+}
+
+/// Members of one kind that have learnt from all rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Refit {
+    /// How many.
+    pub n_members: usize,
+    /// The recipe that was followed.
+    pub recipe: Recipe,
 }
 
 /// How a member learnt.
@@ -157,7 +166,10 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let n_serving = if again.is_empty() { n_members } else { n_served.min(n_members) };
     let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_serving as f64; n_serving]);
     readout.blend = Some(blend.collect());
-    let refit = |kind| again.iter().find(|lesson| lesson.kind == kind).map(|lesson| lesson.recipe.clone());
+    let refit = |kind| {
+        let lesson = again.iter().find(|lesson| lesson.kind == kind)?;
+        Some(Refit { n_members: n_serving, recipe: lesson.recipe.clone() })
+    };
     let serving: Vec<Weights> = match again.is_empty() {
         true => counting.iter().flat_map(|kind| by_kind[*kind]).map(|member| member.weights.clone()).collect(),
         false => {
@@ -503,8 +515,8 @@ mod tests {
             best.sort_unstable();
             let epochs = (best[1] + best[1].div_ceil(2)).min(4);
             assert_eq!(
-                kind.refit.as_ref().map(|recipe| recipe.epochs),
-                counting.contains(&kind.kind).then_some(epochs),
+                kind.refit.as_ref().map(|refit| (refit.n_members, refit.recipe.epochs)),
+                counting.contains(&kind.kind).then_some((2, epochs)),
                 "{best:?}"
             );
         }

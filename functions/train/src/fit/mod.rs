@@ -23,7 +23,7 @@ mod rows;
 mod stack;
 mod weights;
 
-pub use bag::{Bag, Fitted, FittedKind, MemberCurve, fit_bag, fit_batch};
+pub use bag::{Bag, Fitted, FittedKind, MemberCurve, Refit, fit_bag, fit_batch};
 pub use distillation::Guesses;
 pub use error::Error;
 pub use lesson::{KEEP_NOTHING, KeepNothing, Keeper, Lesson, n_lessons};
