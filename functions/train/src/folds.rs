@@ -22,7 +22,7 @@ impl Fold {
         forward.unwrap_or_else(|| Self::stratified(rows, n_folds, seed))
     }
 
-    /// Folds drawn from a seed, of alike targets ([`stratified`]): each row is measured on once. Fewer where there are fewer
+    /// Folds drawn from a seed, with alike targets: each row is measured on once. Fewer where there are fewer
     /// rows.
     pub fn stratified(rows: &Batch, n_folds: usize, seed: u64) -> Vec<Self> {
         let n_rows = rows.n_rows();
