@@ -22,8 +22,7 @@ impl Fold {
         forward.unwrap_or_else(|| Self::stratified(rows, n_folds, seed))
     }
 
-    /// Folds drawn from a seed, with alike targets: each row is measured on once. Fewer where there are fewer
-    /// rows.
+    /// Folds drawn from a seed, with alike targets: each row is measured on once. Fewer where there are fewer rows.
     pub fn stratified(rows: &Batch, n_folds: usize, seed: u64) -> Vec<Self> {
         let n_rows = rows.n_rows();
         let n_folds = n_folds.min(n_rows);
@@ -109,15 +108,14 @@ mod tests {
 
     use super::*;
 
-    fn rows(targets: impl IntoIterator<Item = Value>) -> Batch {
+    fn rows(n_rows: u32) -> Batch {
         let mut rows = BatchBuilder::new([], Some(Kind::Number), false);
-        targets.into_iter().for_each(|target| rows.push(&[], &target, f64::NAN));
+        (0..n_rows).for_each(|row| rows.push(&[], &Value::Number(f64::from(row * 37 % 101)), f64::NAN));
         rows.finish()
     }
 
     #[test]
     fn each_row_is_measured_on_once() {
-        let rows = |n_rows: u32| rows((0..n_rows).map(|row| Value::Number(f64::from(row * 37 % 101))));
         let folds = Fold::stratified(&rows(103), 5, 7);
         assert_eq!(folds, Fold::stratified(&rows(103), 5, 7));
         assert_ne!(folds, Fold::stratified(&rows(103), 5, 8));

@@ -74,3 +74,13 @@ pub(crate) fn churner() -> Value {
         "age": 42, "balance": 1200.5, "country": "Spain", "job": "teacher", "active": true, "joined": "2019-04-01",
     })
 }
+
+/// Asks until `is_so`, for thirty seconds at most.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let asking = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), asking).await.unwrap_or_else(|_| panic!("not within 30 s: {what}"));
+}

@@ -8,7 +8,7 @@ use registry::Registry;
 use serde_json::{Value, json};
 use storage::Store;
 
-use crate::app::{App, churner};
+use crate::app::{App, churner, until};
 use crate::common::{self, BINARY};
 
 /// Every logged line of the model.
@@ -96,12 +96,7 @@ async fn a_store_that_fails_loses_nothing() {
     std::fs::write(&obstacle, "").unwrap();
     let (status, _) = app.post("/predict", &json!({"records": [churner()]})).await;
     assert_eq!(status, 200);
-    let asking = async {
-        while app.get("/health/ready").await.0 != 503 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), asking).await.expect("readiness tells");
+    until("readiness tells", async || app.get("/health/ready").await.0 == 503).await;
     let (_, problem) = app.get("/health/ready").await;
     assert!(problem["detail"].as_str().unwrap().contains("the prediction log cannot be stored"), "{problem}");
 

@@ -2,24 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use registry::{Part, VersionId};
 use serde_json::{Value, json};
 use storage::Store;
 
-use crate::app::{App, churner};
+use crate::app::{App, churner, until};
 use crate::common::{self, BINARY};
-
-/// Asks until `is_so`, for thirty seconds at most.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let asking = async {
-        while !is_so().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), asking).await.unwrap_or_else(|_| panic!("not within 30 s: {what}"));
-}
 
 async fn version(app: &App) -> Value {
     let (status, answer) = app.post("/models/churn/predict", &json!({"records": [churner()]})).await;

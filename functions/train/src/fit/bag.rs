@@ -153,19 +153,19 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let weights = rows.weights_of(&blended.rows);
     let mut readout = readout(spec, encoder.target(), &blended.predictions, &targets, weights.as_deref());
     let counting: Vec<usize> = (0..plans.len()).filter(|kind| shares[*kind] > 0.0).collect();
+    let n_serving = n_served.min(n_members);
+    let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_serving as f64; n_serving]);
+    readout.blend = Some(blend.collect());
 
     let distillation = distillation(spec);
     let again = match learns_again {
         true => {
             let of_kind = |kind: &usize| (&lessons[kind * n_members..][..n_members], by_kind[*kind]);
             let counting: Vec<_> = counting.iter().map(of_kind).collect();
-            second_lessons(&counting, lessons.len(), n_served, distillation)
+            second_lessons(&counting, lessons.len(), n_serving, distillation)
         }
         false => Vec::new(),
     };
-    let n_serving = if again.is_empty() { n_members } else { n_served.min(n_members) };
-    let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_serving as f64; n_serving]);
-    readout.blend = Some(blend.collect());
     let refit = |kind| {
         let lesson = again.iter().find(|lesson| lesson.kind == kind)?;
         Some(Refit { n_members: n_serving, recipe: lesson.recipe.clone() })

@@ -58,7 +58,8 @@ impl Plan {
     /// The plans of a spec, by kind, for members that learn from `n_rows` rows.
     ///
     /// The kinds err in different ways, which is what makes their mean better than each: coarse curves are smooth, fine ones
-    /// find single values, trees find corners; of a regression, fine layers and trees learn the target's logarithm where it has one.
+    /// find single values, trees find corners; of a regression, fine layers and trees learn the target's logarithm where it
+    /// has one.
     pub fn of_spec(spec: &Spec, layout: &Layout, target: &TargetCode, n_rows: usize) -> Vec<Self> {
         spec.train.kinds.iter().map(|kind| Self::new(*kind, spec, layout, target, n_rows)).collect()
     }
