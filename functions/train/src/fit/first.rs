@@ -4,6 +4,7 @@
 //! they would cost a hundred times what they say, so this layer is summed, differentiated and stepped here; burn has the rest
 //! of the network, to which the sums are an input.
 
+use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
 use super::adamw::{Parameter, Step};
@@ -16,6 +17,19 @@ const SCALE_SPEED: f32 = 6.0;
 const EMBEDDING_SCALE: f32 = 0.5;
 /// Sums that a dot product keeps apart, so that they are added side by side.
 const LANES: usize = 8;
+
+/// What the sums of a layer are made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// Sums that are bent, or that trees ask.
+    pub(super) n_sums: usize,
+    /// Those and the ones of the straight path after them.
+    pub(super) width: usize,
+    /// Whether each feature has a gate.
+    pub(super) gated: bool,
+    /// Features that each of the `n_sums` reads, drawn for each alone; none: all.
+    pub(super) max_features: Option<usize>,
+}
 
 /// The first layer of one member.
 ///
@@ -35,6 +49,8 @@ pub(super) struct FirstLayer {
     scales: Parameter,
     /// One more scale a feature, for all of its inputs; none without gates. Shape `[n_features]`.
     gates: Option<Parameter>,
+    /// 1 where a sum reads a feature, else 0; none where all read all. Shape `[n_features, width]`.
+    reads: Option<Vec<f32>>,
     /// Per large category, shape `[cardinality, EMBEDDING_DIM]`.
     embeddings: Vec<Parameter>,
     steps: usize,
@@ -65,8 +81,11 @@ pub(super) struct Pace {
 
 impl FirstLayer {
     /// A layer that has learnt nothing: He's normal start for `n_sums` of its `width` columns, save for bins and biases,
-    /// which are zero as the columns after them; all drawn from `rng`.
-    pub(super) fn new(inputs: &Inputs, n_sums: usize, width: usize, rng: &mut ChaCha8Rng) -> Self {
+    /// which are zero as the columns after them; all drawn from `rng`. Sums of few features start as large as those of all.
+    ///
+    /// Gates, and sums of some features alone, need inputs that know theirs.
+    pub(super) fn new(inputs: &Inputs, form: Form, rng: &mut ChaCha8Rng) -> Self {
+        let Form { n_sums, width, gated, max_features } = form;
         let n_inputs = inputs.n_inputs();
         let mut weights = vec![0.0; n_inputs * width];
         let scale = (2.0 / (n_inputs - inputs.n_bins()).max(1) as f32).sqrt();
@@ -74,8 +93,23 @@ impl FirstLayer {
         for (_, weights) in weights.chunks_exact_mut(width).enumerate().filter(|(input, _)| !bins.contains(input)) {
             weights[..n_sums].copy_from_slice(&normals(rng, n_sums, scale));
         }
+        let features = inputs.features.as_deref().unwrap_or_default();
+        let n_features = features.iter().max().map_or(0, |last| last + 1);
+        let reads = max_features.filter(|most| *most < n_features).map(|n_read| {
+            let mut reads = vec![0.0; n_features * width];
+            for sum in 0..width {
+                let read =
+                    if sum < n_sums { sample(rng, n_features, n_read).into_vec() } else { (0..n_features).collect() };
+                read.into_iter().for_each(|feature| reads[feature * width + sum] = 1.0);
+            }
+            let larger = (n_features as f32 / n_read as f32).sqrt();
+            for (weights, feature) in weights.chunks_exact_mut(width).zip(features) {
+                let reads = &reads[feature * width..][..width];
+                weights.iter_mut().zip(reads).for_each(|(weight, read)| *weight *= larger * read);
+            }
+            reads
+        });
         let open = |n: usize| Parameter::new(vec![1.0 / SCALE_SPEED; n]);
-        let n_features = inputs.features.as_ref().and_then(|features| features.iter().max());
         let embedded = inputs.embedded();
         let embeddings = embedded.map(|(_, n)| Parameter::new(normals(rng, n * EMBEDDING_DIM, EMBEDDING_SCALE)));
         Self {
@@ -84,7 +118,8 @@ impl FirstLayer {
             weights: Parameter::new(weights),
             bias: Parameter::new(vec![0.0; width]),
             scales: open(n_inputs),
-            gates: n_features.map(|last| open(*last + 1)),
+            gates: gated.then(|| open(n_features)),
+            reads,
             embeddings: embeddings.collect(),
             steps: 0,
             inputs: inputs.clone(),
@@ -135,6 +170,13 @@ impl FirstLayer {
                 of_edge.iter_mut().zip(behind).for_each(|(of_edge, behind)| *of_edge += *behind);
             }
             start += bins + 1;
+        }
+        // What a sum does not read stays at the zero that it started with.
+        if let (Some(reads), Some(features)) = (&self.reads, &self.inputs.features) {
+            for (addend, feature) in self.addends.iter().zip(features) {
+                let gradient = gradient[addend * width..][..width].iter_mut();
+                gradient.zip(&reads[feature * width..]).for_each(|(gradient, read)| *gradient *= read);
+            }
         }
         let step = Step::new(self.steps, pace.rate, pace.decay);
         self.steps += 1;
@@ -235,6 +277,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use rand::RngExt;
 
     use super::*;
@@ -245,11 +289,20 @@ mod tests {
 
         /// Gives all weights other values, open gates and scales among them.
         pub(crate) fn scatter(&mut self, rng: &mut ChaCha8Rng) {
-            self.weights = Parameter::new(normals(rng, self.weights.values.len(), 0.3));
+            let mut weights = normals(rng, self.weights.values.len(), 0.3);
+            weights.iter_mut().enumerate().filter(|(at, _)| !self.is_read(*at)).for_each(|(_, weight)| *weight = 0.0);
+            self.weights = Parameter::new(weights);
             let gates = self.gates.iter_mut();
             for parameter in gates.chain([&mut self.scales]) {
                 *parameter = Parameter::new(parameter.values.iter().map(|_| rng.random_range(0.05_f32..0.4)).collect());
             }
+        }
+
+        /// Whether the sum of a weight reads its input.
+        fn is_read(&self, at: usize) -> bool {
+            let (input, sum) = (at / self.width, at % self.width);
+            let features = self.reads.as_ref().zip(self.inputs.features.as_ref());
+            features.is_none_or(|(reads, features)| reads[features[input] * self.width + sum] != 0.0)
         }
 
         /// For some numbers of each kind: a name, the slope of the loss along it, and the layer with it moved by a probe down and
@@ -278,6 +331,7 @@ mod tests {
                 let Some(slopes) = pick(&mut stepped).map(|parameter| parameter.slopes()) else { continue };
                 // The steepest, the middle and the flattest.
                 let mut order: Vec<usize> = (0..slopes.len()).collect();
+                order.retain(|at| name != "weight" || self.is_read(*at));
                 order.sort_by(|a, b| slopes[*a].abs().total_cmp(&slopes[*b].abs()));
                 for at in [order[0], order[order.len() / 2], order[order.len() - 1]] {
                     let moved = |by: f32| {
@@ -293,6 +347,28 @@ mod tests {
     }
 
     #[test]
+    fn sums_of_few_features_read_no_others() {
+        use crate::fit::network::tests::{architecture, encoded, member, slots};
+        let inputs = Inputs::new(&architecture(3, 1), &member(8)).by_feature(&slots(3));
+        let features = inputs.features.clone().unwrap();
+        let rows = inputs.gather(&encoded(20, 3, 1), &(0..20).collect::<Vec<_>>(), |code| code);
+        for (max_features, n_read) in [(Some(1), 1), (Some(2), 2), (Some(3), 3), (Some(9), 3), (None, 3)] {
+            let mut rng = super::super::random::stream(1, super::super::random::Stream::Start, 0);
+            let mut first =
+                FirstLayer::new(&inputs, Form { n_sums: 8, width: 9, gated: false, max_features }, &mut rng);
+            let read = |first: &FirstLayer, sum: usize| {
+                let of_sum = first.weights.values.iter().skip(sum).step_by(9).zip(&features);
+                of_sum.filter(|(weight, _)| **weight != 0.0).map(|(_, feature)| *feature).collect::<BTreeSet<usize>>()
+            };
+            let before: Vec<_> = (0..8).map(|sum| read(&first, sum)).collect();
+            let folded = first.folded();
+            first.step(&folded, &rows, &[0.5; 20 * 9], Pace { rate: 0.01, decay: 0.1, sparsity: 0.0 });
+            assert!((0..8).all(|sum| read(&first, sum) == before[sum] && before[sum].len() == n_read), "{before:?}");
+            assert_eq!(read(&first, 8).len(), 3, "the straight path reads all");
+        }
+    }
+
+    #[test]
     fn gates_are_pulled_shut_and_biases_do_not_decay() {
         let architecture = crate::fit::network::tests::architecture(2, 1);
         let member = crate::fit::network::tests::member(4);
@@ -301,9 +377,10 @@ mod tests {
             slot: features::Slot::Number { start: 0, len: 2, first_curve: 0, n_curves: 2 },
             sources: vec![0],
         }];
-        let inputs = Inputs::new(&architecture, &member).gated(&slots);
+        let inputs = Inputs::new(&architecture, &member).by_feature(&slots);
         let mut rng = super::super::random::stream(1, super::super::random::Stream::Start, 0);
-        let mut first = FirstLayer::new(&inputs, 4, 5, &mut rng);
+        let form = Form { n_sums: 4, width: 5, gated: true, max_features: None };
+        let mut first = FirstLayer::new(&inputs, form, &mut rng);
         first.bias = Parameter::new(vec![1.0; 5]);
         let none = inputs.gather(&crate::fit::network::tests::encoded(1, 2, 1), &[], |code| code);
         let folded = first.folded();

@@ -17,7 +17,7 @@ pub(super) const EMBEDDING_DIM: usize = 8;
 /// input a code for each small category; the embeddings of the large ones.
 #[derive(Clone, Debug)]
 pub(super) struct Inputs {
-    /// Of each input its feature, for networks with gates.
+    /// Of each input its feature, for a layer that tells them apart.
     pub(super) features: Option<Vec<usize>>,
     pub(super) n_dense: usize,
     /// The curves that the member reads, with their bins.
@@ -36,8 +36,8 @@ impl Inputs {
         }
     }
 
-    /// The same inputs with a gate for each feature.
-    pub(super) fn gated(self, slots: &[FeatureSlot]) -> Self {
+    /// The same inputs, each with its feature.
+    pub(super) fn by_feature(self, slots: &[FeatureSlot]) -> Self {
         let n_codes = self.cardinalities.len();
         let (mut of_dense, mut of_curve, mut of_code) = (Vec::new(), BTreeMap::new(), vec![0; n_codes]);
         for (feature, slot) in slots.iter().enumerate() {

@@ -21,7 +21,7 @@ use super::bend::{Bent, n_masks};
 use super::calibrate::calibrated_log_loss;
 use super::device::device;
 use super::distillation::Guesses;
-use super::first::{FirstLayer, Folded, Pace};
+use super::first::{FirstLayer, Folded, Form, Pace};
 use super::inputs::Inputs;
 use super::network::{Network, numbers};
 use super::random::{Stream, stream};
@@ -110,15 +110,17 @@ pub fn fit(
     if let Some(row) = rows.targets(setup.member.log).iter().position(|target| !target.is_finite()) {
         return Err(Error::Target { row });
     }
-    let Recipe { epochs, batch_rows, learning_rate, weight_decay: decay, sparsity, .. } = *setup.recipe;
+    let Recipe { epochs, batch_rows, learning_rate, weight_decay: decay, sparsity, max_features, .. } = *setup.recipe;
     let smoothing = setup.recipe.label_smoothing as f32;
     let device = device();
     let autodiff = device.clone().autodiff();
     let inputs = Inputs::new(setup.architecture, setup.member);
-    let inputs = if sparsity > 0.0 { inputs.gated(setup.slots) } else { inputs };
+    let gated = sparsity > 0.0;
+    let inputs = if gated || max_features.is_some() { inputs.by_feature(setup.slots) } else { inputs };
     let mut starts = stream(setup.seed, Stream::Start, setup.index);
     let width = setup.architecture.first_width(setup.member);
-    let mut first_layer = FirstLayer::new(&inputs, setup.member.body.n_sums(), width, &mut starts);
+    let form = Form { n_sums: setup.member.body.n_sums(), width, gated, max_features };
+    let mut first_layer = FirstLayer::new(&inputs, form, &mut starts);
     let mut network = Network::new(setup.architecture, setup.member, &mut starts, &autodiff);
     let adamw = |decay| {
         AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON).with_weight_decay(decay)
@@ -285,6 +287,7 @@ mod tests {
             dropout: 0.1,
             label_smoothing: 0.0,
             sparsity: 0.0,
+            max_features: None,
             distillation: 0.0,
         }
     }

@@ -151,7 +151,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::fit::bend::{Bent, n_masks};
-    use crate::fit::first::{FirstLayer, Pace};
+    use crate::fit::first::{FirstLayer, Form, Pace};
     use crate::fit::inputs::Gathered;
 
     /// One is one-hot, one is embedded.
@@ -169,7 +169,7 @@ pub(crate) mod tests {
     }
 
     /// One number with both curves and, if there are others, the rest of the dense inputs; two categories.
-    fn slots(n_dense: usize) -> Vec<FeatureSlot> {
+    pub(crate) fn slots(n_dense: usize) -> Vec<FeatureSlot> {
         let number = Slot::Number { start: 0, len: n_dense, first_curve: 0, n_curves: 2 };
         let slots = [number, Slot::Code { index: 0 }, Slot::Code { index: 1 }];
         let slots = slots.into_iter().enumerate();
@@ -191,7 +191,8 @@ pub(crate) mod tests {
         Encoded { dense, positions, codes }
     }
 
-    /// A member of random weights, its bins, straight path, scales and gates too.
+    /// A member of random weights, its bins, straight path, scales and gates too. Where inputs know their features, each sum
+    /// reads one of them.
     fn trained(
         architecture: &Architecture,
         member: &Member,
@@ -199,8 +200,10 @@ pub(crate) mod tests {
         device: &Device,
     ) -> (FirstLayer, Network) {
         let mut rng = ChaCha8Rng::seed_from_u64(architecture.n_outputs as u64);
-        let width = architecture.first_width(member);
-        let mut first = FirstLayer::new(inputs, member.body.n_sums(), width, &mut rng);
+        let (n_sums, width) = (member.body.n_sums(), architecture.first_width(member));
+        let max_features = inputs.features.as_ref().map(|_| 1);
+        let form = Form { n_sums, width, gated: inputs.features.is_some(), max_features };
+        let mut first = FirstLayer::new(inputs, form, &mut rng);
         first.scatter(&mut rng);
         let mut network = Network::new(architecture, member, &mut rng, device);
         for layer in &mut network.layers {
@@ -225,7 +228,7 @@ pub(crate) mod tests {
         all.map(|((n_dense, n_outputs), member)| {
             let architecture = architecture(n_dense, n_outputs);
             let plain = Inputs::new(&architecture, &member);
-            let inputs = if n_outputs == 4 { plain.gated(&slots(n_dense)) } else { plain };
+            let inputs = if n_outputs == 4 { plain.by_feature(&slots(n_dense)) } else { plain };
             (architecture, member, inputs)
         })
     }
@@ -297,7 +300,8 @@ pub(crate) mod tests {
         let (architecture, member) = (architecture(3, 1), member(32));
         let inputs = Inputs::new(&architecture, &member);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let first = FirstLayer::new(&inputs, 32, 33, &mut rng).folded();
+        let form = Form { n_sums: 32, width: 33, gated: false, max_features: None };
+        let first = FirstLayer::new(&inputs, form, &mut rng).folded();
         let network = Network::new(&architecture, &member, &mut rng, &Device::flex());
         let weights = network.weights(&architecture, &member, &inputs, &first).unwrap();
         assert!(weights.tensor(0, "first.curve.0").unwrap().iter().all(|value| *value == 0.0));

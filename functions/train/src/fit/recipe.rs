@@ -16,8 +16,12 @@ const MAX_EPOCHS: usize = 60;
 const ROWS_PER_FIT: usize = 4_000_000;
 /// Questions of a tree.
 const TREE_DEPTH: usize = 4;
-/// Most multiply-adds that the leaves of a member's trees may cost a row.
-const LEAF_COST: usize = 4096;
+/// Questions of a narrow tree: each says less, so there are more.
+const NARROW_TREE_DEPTH: usize = 6;
+/// Fewest features that a narrow question asks.
+const FEWEST_ASKED: usize = 2;
+/// Most trees of a member, times its outputs: of many classes there are fewer, as each leaf answers for each.
+const MAX_TREE_OUTPUTS: usize = 256;
 
 /// What an open gate costs a sparse member.
 const SPARSITY: f64 = 0.01;
@@ -39,6 +43,9 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// How much an open gate costs: the penalty on the sum of one scale a feature; 0 has no gates.
     pub sparsity: f64,
+    /// Features that each unit or question reads, drawn for each alone; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_features: Option<usize>,
     /// Share of what a row teaches that is not its own target but what members that held it out say of it.
     pub distillation: f64,
 }
@@ -58,8 +65,8 @@ impl Plan {
     /// The plans of a spec, by kind, for members that learn from `n_rows` rows.
     ///
     /// The kinds err in different ways, which is what makes their mean better than each: coarse curves are smooth, fine ones
-    /// find single values, trees find corners; of a regression, fine layers and trees learn the target's logarithm where it
-    /// has one.
+    /// find single values, trees find corners, narrow ones ask as greedy trees do and so err as those do; of a regression, fine
+    /// layers and trees learn the target's logarithm where it has one.
     pub fn of_spec(spec: &Spec, layout: &Layout, target: &TargetCode, n_rows: usize) -> Vec<Self> {
         spec.train.kinds.iter().map(|kind| Self::new(*kind, spec, layout, target, n_rows)).collect()
     }
@@ -71,14 +78,16 @@ impl Plan {
         let is_fine = matches!(kind, MemberKind::Fine | MemberKind::FineTrees);
         let curves = 0..layout.bins.len();
         let curves = curves.filter(|curve| is_fine || !layout.fine[*curve]).collect();
+        let trees = |trees: usize, depth: usize| Body::Trees {
+            trees: trees.clamp(1, (MAX_TREE_OUTPUTS / n_outputs).max(1)),
+            depth,
+        };
         let body = match kind {
             MemberKind::Coarse | MemberKind::Sparse | MemberKind::Fine => {
                 Body::Layers { widths: vec![train.hidden; 2] }
             }
-            MemberKind::Trees | MemberKind::FineTrees => {
-                let affordable = (LEAF_COST / (n_outputs << TREE_DEPTH)).max(1);
-                Body::Trees { trees: (2 * train.hidden / TREE_DEPTH).clamp(1, affordable), depth: TREE_DEPTH }
-            }
+            MemberKind::Trees | MemberKind::FineTrees => trees(train.hidden / 2, TREE_DEPTH),
+            MemberKind::NarrowTrees => trees(3 * train.hidden / 8, NARROW_TREE_DEPTH),
         };
         let log = target.is_log() || (is_fine && target.has_log());
         let (weight_decay, label_smoothing) = if kind == MemberKind::Coarse { (0.03, 0.1) } else { (0.1, 0.03) };
@@ -96,6 +105,7 @@ impl Plan {
             dropout: train.dropout.unwrap_or(dropout),
             label_smoothing: train.label_smoothing.unwrap_or(label_smoothing),
             sparsity: if kind == MemberKind::Sparse { SPARSITY } else { 0.0 },
+            max_features: (kind == MemberKind::NarrowTrees).then(|| asked_features(spec.features().len())),
             distillation: 0.0,
         };
         Self { kind, member: Member { curves, body, straight: is_regression, log }, recipe }
@@ -114,6 +124,12 @@ pub(crate) fn batches(spec: &Spec, n_rows: usize) -> (usize, usize) {
 /// where there is much noise, and harm where there is little.
 pub(super) fn distillation(spec: &Spec) -> f64 {
     spec.train.distillation.unwrap_or(if spec.task == Task::Binary { 0.3 } else { 0.0 })
+}
+
+/// How many of so many features a narrow question asks: half their square root, so that many features of no use do not leave
+/// it with nothing to ask.
+fn asked_features(n_features: usize) -> usize {
+    ((n_features as f64).sqrt() / 2.0).round().max(FEWEST_ASKED as f64) as usize
 }
 
 /// Rows per step: small for few rows, which need their steps; large for many, where a step costs least per row. A
@@ -154,6 +170,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn narrow_questions_ask_few_features() {
+        for (n_features, expected) in [(1, 2), (4, 2), (24, 2), (25, 3), (73, 4), (400, 10)] {
+            assert_eq!(asked_features(n_features), expected, "{n_features} features");
+        }
+        let plans = plans("binary\ntarget: {column: y, classes: [a, b]}", "{}");
+        let narrow: Vec<_> = plans.iter().filter_map(|plan| Some((plan.kind, plan.recipe.max_features?))).collect();
+        assert_eq!(narrow, [(MemberKind::NarrowTrees, 2)]);
+    }
+
     fn plans(task: &str, train: &str) -> Vec<Plan> {
         let text = format!("name: demo\ntask: {task}\ncolumns: {{x: {{kind: number}}}}\ntrain: {train}\n");
         let spec = Spec::parse(&text).unwrap();
@@ -170,7 +196,7 @@ mod tests {
     fn kinds_see_and_learn_different_things() {
         let plans = plans("regression\ntarget: {column: y}", "{}");
         let seen: Vec<_> = plans.iter().map(|plan| (plan.member.curves.len(), plan.member.log)).collect();
-        assert_eq!(seen, [(1, false), (1, false), (2, true), (1, false), (2, true)]);
+        assert_eq!(seen, [(1, false), (1, false), (2, true), (1, false), (2, true), (1, false)]);
         assert!(plans.iter().all(|plan| plan.member.straight));
     }
 
@@ -200,6 +226,7 @@ mod tests {
             dropout: 0.5,
             label_smoothing: 0.2,
             sparsity: 0.0,
+            max_features: None,
             distillation: 0.0,
         };
         assert_eq!(plan.recipe, expected);

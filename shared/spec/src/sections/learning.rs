@@ -195,6 +195,8 @@ pub enum MemberKind {
     Trees,
     /// The same over those and over curves of up to `bins` bins.
     FineTrees,
+    /// Deeper soft oblivious trees over curves of at most 16 bins, each of whose questions asks a few features alone.
+    NarrowTrees,
 }
 
 impl fmt::Display for MemberKind {
@@ -205,6 +207,7 @@ impl fmt::Display for MemberKind {
             MemberKind::Fine => "fine",
             MemberKind::Trees => "trees",
             MemberKind::FineTrees => "fine_trees",
+            MemberKind::NarrowTrees => "narrow_trees",
         })
     }
 }
@@ -345,7 +348,14 @@ fn default_budget_s() -> u64 {
 }
 
 fn default_kinds() -> Vec<MemberKind> {
-    vec![MemberKind::Coarse, MemberKind::Sparse, MemberKind::Fine, MemberKind::Trees, MemberKind::FineTrees]
+    vec![
+        MemberKind::Coarse,
+        MemberKind::Sparse,
+        MemberKind::Fine,
+        MemberKind::Trees,
+        MemberKind::FineTrees,
+        MemberKind::NarrowTrees,
+    ]
 }
 
 fn default_remedies() -> Vec<RemedyKind> {
