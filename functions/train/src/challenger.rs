@@ -286,7 +286,7 @@ impl Fitter {
         for FittedKind { kind, share, refit, recipe: fit, .. } in kinds {
             let text = format!(
                 "{} networks, {:.0} % of the answer: {} epochs of {} rows a step, learning rate {}, weight decay {}, dropout \
-                 {}, label smoothing {}{}",
+                 {}, label smoothing {}{}{}",
                 train.members,
                 100.0 * share,
                 fit.epochs,
@@ -295,6 +295,7 @@ impl Fitter {
                 fit.weight_decay,
                 fit.dropout,
                 fit.label_smoothing,
+                fit.max_features.map_or_else(String::new, |most| format!(", {most} features a question")),
                 refit.as_ref().map_or_else(String::new, of_serving)
             );
             recipe.push((kind.to_string(), text));

@@ -53,11 +53,11 @@ async fn a_regression_comes_with_evidence() {
     let importance = evidence.importance.unwrap();
     assert!(importance.permutation[0].value > 3.0 * importance.permutation[1].value.max(0.1), "{importance:?}");
     assert!(importance.shap[0].value > 2.0 * importance.shap[1].value, "{importance:?}");
-    assert_eq!((evidence.curves.len(), evidence.classification), (10, None), "two members of five kinds");
+    assert_eq!((evidence.curves.len(), evidence.classification), (12, None), "two members of six kinds");
     assert!(evidence.leakage.alone[0].value > 0.9 && evidence.leakage.alone[1].value < 0.5, "{:?}", evidence.leakage);
     assert_eq!(evidence.groups[0].groups.len(), 4, "quarters of a number");
     let card = String::from_utf8(app.part(&result, Part::ModelCard).await.to_vec()).unwrap();
-    assert!(card.contains("Predicts the number y from 2 columns") && card.contains("| fine_trees 2 |"), "{card}");
+    assert!(card.contains("Predicts the number y from 2 columns") && card.contains("| narrow_trees 2 |"), "{card}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
