@@ -1,5 +1,6 @@
 //! From a window of batches to a published version.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,8 +20,7 @@ use tokio::sync::watch;
 use crate::Error;
 use crate::evidence::{Coverage, Curve, Evidence, Facts, Inputs, coverage, data_card, model_card};
 use crate::fit::{
-    self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, Refit, fit_batch, n_lessons,
-    n_teaching, recalibrate,
+    self, Fitted, FittedKind, FittedMember, KeepNothing, Keeper, Lesson, Progress, Refit, fit_batch, recalibrate,
 };
 use crate::job::Task;
 use crate::remedy::{Remedy, Trial, Trying, remedies};
@@ -61,7 +61,7 @@ pub(crate) async fn make_challenger(
         interrupted: Box::new(interrupted),
         steps,
         began: Instant::now(),
-        shares: Mutex::default(),
+        members: Mutex::default(),
     };
     let fitted = tokio::task::spawn_blocking(move || fitter.challenger(&window, standing.as_ref()))
         .await
@@ -152,8 +152,16 @@ struct Fitter {
     interrupted: Box<dyn Fn() -> bool + Send + Sync>,
     steps: Steps,
     began: Instant,
-    /// How far each member is, 0 to 1.
-    shares: Mutex<Vec<f64>>,
+    members: Mutex<Members>,
+}
+
+/// How far the members of a fit are.
+#[derive(Default)]
+struct Members {
+    /// How many there will be.
+    planned: usize,
+    /// By the number of its lesson, how far each is that was begun, 0 to 1.
+    shares: BTreeMap<usize, f64>,
 }
 
 /// A member as a checkpoint keeps it, beside its weights.
@@ -259,7 +267,6 @@ impl Fitter {
         let began = Instant::now();
         self.step(TRIED, format!("encoding {} train rows", learnt.n_rows()));
         let (over_budget, n_members) = (|| began.elapsed() > self.budget(), settled.train.members);
-        *self.shares() = vec![0.0; n_lessons(&settled.train, n_teaching(&learnt))];
         let (encoder, Fitted { weights, kinds }) = fit_batch(&settled, &learnt, n_members, &over_budget, self)?;
         Ok(Made { encoder, weights, kinds, search, fit, learnt })
     }
@@ -365,14 +372,14 @@ impl Fitter {
     }
 
     fn share(&self, lesson: &Lesson, share: f64, message: String) {
-        let mut shares = self.shares();
-        shares[lesson.index] = share;
-        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+        let mut members = self.members();
+        members.shares.insert(lesson.index, share);
+        let mean = members.shares.values().sum::<f64>() / members.planned as f64;
         self.step(PREPARED + (FITTED - PREPARED) * mean, message);
     }
 
-    fn shares(&self) -> MutexGuard<'_, Vec<f64>> {
-        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step(&self, fraction: f64, message: String) {
@@ -386,6 +393,10 @@ impl Fitter {
 
 /// Members are checkpoints of the job.
 impl Keeper for Fitter {
+    fn plan(&self, n_lessons: usize) {
+        self.members().planned = n_lessons;
+    }
+
     fn find(&self, lesson: &Lesson) -> Result<Option<FittedMember>, fit::Error> {
         let (weights, about) = checkpoint_names(lesson);
         let read = async {

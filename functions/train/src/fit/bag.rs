@@ -138,14 +138,16 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let architecture = Architecture::of_spec(spec, encoder.layout());
     let folds = folds(rows, spec.train.seed);
     let plans = Plan::of_spec(spec, encoder.layout(), encoder.target(), rows.n_rows() - folds[0].len());
-    let crew = Crew { bag, architecture: &architecture, plans: &plans, folds: &folds, guesses: None, keeper };
-    let lessons = first_lessons(&plans, n_members);
-    let members = crew.fit(&lessons)?;
-    let by_kind: Vec<&[FittedMember]> = members.chunks(n_members).collect();
-    let answers = by_kind.iter().map(|members| held_out(bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
     let learns_again = may_learn_again(&spec.train, rows.n_rows());
     let costs: Vec<usize> = plans.iter().map(|plan| architecture.multiply_adds_of(&plan.member)).collect();
     let n_served = if learns_again { served_of_each(&costs, spec.train.members) } else { spec.train.members };
+    let n_serving = n_served.min(n_members);
+    let crew = Crew { bag, architecture: &architecture, plans: &plans, folds: &folds, guesses: None, keeper };
+    let lessons = first_lessons(&plans, n_members);
+    keeper.plan(lessons.len() + if learns_again { plans.len() * n_serving } else { 0 });
+    let members = crew.fit(&lessons)?;
+    let by_kind: Vec<&[FittedMember]> = members.chunks(n_members).collect();
+    let answers = by_kind.iter().map(|members| held_out(bag, &folds, members)).collect::<Result<Vec<_>, _>>()?;
     let costs: Vec<usize> = costs.into_iter().map(|cost| n_served * cost).collect();
     let shares = shares(bag, &answers, &costs);
     let blended = blended(&answers, &shares);
@@ -153,7 +155,6 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
     let weights = rows.weights_of(&blended.rows);
     let mut readout = readout(spec, encoder.target(), &blended.predictions, &targets, weights.as_deref());
     let counting: Vec<usize> = (0..plans.len()).filter(|kind| shares[*kind] > 0.0).collect();
-    let n_serving = n_served.min(n_members);
     let blend = counting.iter().flat_map(|kind| vec![shares[*kind] / n_serving as f64; n_serving]);
     readout.blend = Some(blend.collect());
 
@@ -166,6 +167,7 @@ pub fn fit_bag(bag: &Bag<'_>, n_members: usize, keeper: &dyn Keeper) -> Result<F
         }
         false => Vec::new(),
     };
+    keeper.plan(lessons.len() + again.len());
     let refit = |kind| {
         let lesson = again.iter().find(|lesson| lesson.kind == kind)?;
         Some(Refit { n_members: n_serving, recipe: lesson.recipe.clone() })
@@ -466,16 +468,24 @@ mod tests {
         Rows { inputs, targets, log_targets: None, weights: None, class_weights: None, time }
     }
 
-    /// Hears which members are fitted.
-    struct Heard(Mutex<Vec<Lesson>>);
+    /// Hears which members are fitted, and how many were to be.
+    #[derive(Default)]
+    struct Heard {
+        lessons: Mutex<Vec<Lesson>>,
+        planned: Mutex<Vec<usize>>,
+    }
 
     impl Keeper for Heard {
+        fn plan(&self, n_lessons: usize) {
+            lock(&self.planned).push(n_lessons);
+        }
+
         fn find(&self, _: &Lesson) -> Result<Option<FittedMember>, Error> {
             Ok(None)
         }
 
         fn keep(&self, lesson: &Lesson, _: &FittedMember) -> Result<(), Error> {
-            lock(&self.0).push(lesson.clone());
+            lock(&self.lessons).push(lesson.clone());
             Ok(())
         }
 
@@ -496,10 +506,12 @@ mod tests {
         let batch = rows.finish();
         let fitted = |refit: &str| {
             let spec = Arc::new(Spec::parse(&format!("{text}{refit}}}\n")).unwrap());
-            let heard = Heard(Mutex::default());
+            let heard = Heard::default();
             let (_, fitted) = fit_batch(&spec, &batch, 2, &|| false, &heard).unwrap();
-            let mut lessons = lock(&heard.0).clone();
+            let mut lessons = lock(&heard.lessons).clone();
             lessons.sort_by_key(|lesson| lesson.index);
+            let planned = lock(&heard.planned);
+            assert!(planned[0] >= planned[1] && planned[1] == lessons.len(), "{planned:?}");
             (fitted, lessons)
         };
         let (once, lessons) = fitted(", refit: false");

@@ -40,13 +40,12 @@ pub(super) fn may_learn_again(train: &Train, n_rows: usize) -> bool {
     train.refit && n_rows <= MAX_REFIT_ROWS
 }
 
-/// How many members a bag fits of so many rows, if all kinds come to serve.
-pub fn n_lessons(train: &Train, n_rows: usize) -> usize {
-    train.kinds.len() * train.members * if may_learn_again(train, n_rows) { 2 } else { 1 }
-}
-
 /// Keeps finished members, and hears how far the others are.
 pub trait Keeper: Sync {
+    /// Hears how many members are fitted in all: before the first as if all kinds came to serve, and again when it is known
+    /// which do.
+    fn plan(&self, _n_lessons: usize) {}
+
     /// The member of this very lesson, if it was finished before.
     ///
     /// # Errors

@@ -16,11 +16,6 @@ pub fn teaching(rows: &Batch) -> Cow<'_, Batch> {
     Cow::Owned(rows.select(&teaching))
 }
 
-/// How many rows teach.
-pub fn n_teaching(rows: &Batch) -> usize {
-    rows.weight().map_or(rows.n_rows(), |weight| weight.iter().filter(|weight| **weight > 0.0).count())
-}
-
 /// Weights by their mean, so that a unit does not matter.
 pub(super) fn relative(weights: &[f64]) -> Vec<f32> {
     let mean = weights.iter().sum::<f64>() / weights.len() as f64;
