@@ -151,7 +151,7 @@ def figure(value: float) -> str:
 
 
 def spread(folds: list[float] | None) -> str:
-    """Mean and standard deviation of the folds, as reference/quality.md gives them (ddof 0)."""
+    """Mean and standard deviation (ddof 0) of the folds."""
     return f"{figure(statistics.fmean(folds))} ± {figure(statistics.pstdev(folds))}" if folds else "–"
 
 
