@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spec::{Batch, ColumnData};
+use spec::{Batch, ColumnData, oldest_first};
 
 /// One fold of a cross-validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +46,11 @@ impl Fold {
     /// International Journal of Forecasting 16 (2000); as `TimeSeriesSplit` of scikit-learn 1.9.1, but for rows of one time.
     pub fn forward(time: &[f64], n_folds: usize) -> Vec<Self> {
         let n_rows = time.len();
-        let key = |row: usize| if time[row].is_nan() { f64::NEG_INFINITY } else { time[row] };
+        let by_time = |a: usize, b: usize| oldest_first(time[a], time[b]);
         let mut order: Vec<usize> = (0..n_rows).collect();
-        order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+        order.sort_by(|a, b| by_time(*a, *b));
         let behind = |cut: usize| {
-            let same = order[cut..].iter().take_while(|row| cut > 0 && key(**row) == key(order[cut - 1]));
+            let same = order[cut..].iter().take_while(|row| cut > 0 && by_time(**row, order[cut - 1]).is_eq());
             cut + same.count()
         };
         let mut cuts: Vec<usize> = (1..=n_folds).map(|part| behind(part * n_rows / (n_folds + 1))).collect();

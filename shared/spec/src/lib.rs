@@ -17,5 +17,5 @@ pub use error::{Error, RecordError, SpecError};
 pub use parse::{Feature, Origin, Spec, json_schema};
 pub use record::{Cell, Record};
 pub use sections::*;
-pub use split::Splitter;
+pub use split::{Splitter, oldest_first};
 pub use value::{Value, parse_time};

@@ -1,5 +1,7 @@
 //! The eternal hold-out: which rows no version is ever trained on.
 
+use std::cmp::Ordering;
+
 use sha2::{Digest, Sha256};
 
 use crate::batch::{Batch, ColumnData};
@@ -21,6 +23,18 @@ pub struct Splitter {
     salt: String,
     fraction: f64,
     columns: Vec<Hashed>,
+}
+
+/// The order of two rows by their times; a row without one, whose time is NaN, comes first.
+///
+/// ```
+/// let mut times = [3.0, f64::NAN, 1.0];
+/// times.sort_by(|a, b| spec::oldest_first(*a, *b));
+/// assert!(times[0].is_nan() && times[1..] == [1.0, 3.0]);
+/// ```
+pub fn oldest_first(a: f64, b: f64) -> Ordering {
+    let key = |time: f64| if time.is_nan() { f64::NEG_INFINITY } else { time };
+    key(a).total_cmp(&key(b))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +77,7 @@ impl Splitter {
         let n_rows = batch.n_rows();
         let mut order: Vec<usize> = (0..n_rows).collect();
         if let Some(time) = batch.time() {
-            let key = |row: usize| if time[row].is_nan() { f64::NEG_INFINITY } else { time[row] };
-            order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+            order.sort_by(|a, b| oldest_first(time[*a], time[*b]));
         }
         let n_holdout = (self.fraction * n_rows as f64).floor() as usize;
         let mut holdout = vec![false; n_rows];

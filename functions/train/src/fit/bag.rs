@@ -9,7 +9,7 @@ use model::{Architecture, Predictions, Predictor, Weights, pool};
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
 use serde::Serialize;
-use spec::{Batch, MemberKind, Spec, Task};
+use spec::{Batch, MemberKind, Spec, Task, oldest_first};
 
 use super::blend::{by_log_loss, by_squared_error};
 use super::distillation::Guesses;
@@ -219,9 +219,8 @@ fn folds(rows: &Rows, seed: u64) -> Vec<Vec<usize>> {
     };
     let mut order: Vec<usize> = (0..n_rows).collect();
     order.shuffle(rng);
-    // The sort keeps the drawn order of rows of one time. Those without one come first, as in a split by time.
-    let key = |row: usize| if time[row].is_nan() { f64::NEG_INFINITY } else { time[row] };
-    order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+    // The sort keeps the drawn order of rows of one time.
+    order.sort_by(|a, b| oldest_first(time[*a], time[*b]));
     let block = |fold: usize| {
         let (begin, end) = (fold * n_rows / FOLDS, (fold + 1) * n_rows / FOLDS);
         // Of a long block its newest rows.
