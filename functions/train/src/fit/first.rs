@@ -82,8 +82,6 @@ pub(super) struct Pace {
 impl FirstLayer {
     /// A layer that has learnt nothing: He's normal start for `n_sums` of its `width` columns, save for bins and biases,
     /// which are zero as the columns after them; all drawn from `rng`. Sums of few features start as large as those of all.
-    ///
-    /// Gates, and sums of some features alone, need inputs that know theirs.
     pub(super) fn new(inputs: &Inputs, form: Form, rng: &mut ChaCha8Rng) -> Self {
         let Form { n_sums, width, gated, max_features } = form;
         let n_inputs = inputs.n_inputs();
@@ -93,8 +91,7 @@ impl FirstLayer {
         for (_, weights) in weights.chunks_exact_mut(width).enumerate().filter(|(input, _)| !bins.contains(input)) {
             weights[..n_sums].copy_from_slice(&normals(rng, n_sums, scale));
         }
-        let features = inputs.features.as_deref().unwrap_or_default();
-        let n_features = features.iter().max().map_or(0, |last| last + 1);
+        let n_features = inputs.features.iter().max().map_or(0, |last| last + 1);
         let reads = max_features.filter(|most| *most < n_features).map(|n_read| {
             let mut reads = vec![0.0; n_features * width];
             for sum in 0..width {
@@ -103,7 +100,7 @@ impl FirstLayer {
                 read.into_iter().for_each(|feature| reads[feature * width + sum] = 1.0);
             }
             let larger = (n_features as f32 / n_read as f32).sqrt();
-            for (weights, feature) in weights.chunks_exact_mut(width).zip(features) {
+            for (weights, feature) in weights.chunks_exact_mut(width).zip(&inputs.features) {
                 let reads = &reads[feature * width..][..width];
                 weights.iter_mut().zip(reads).for_each(|(weight, read)| *weight *= larger * read);
             }
@@ -154,7 +151,7 @@ impl FirstLayer {
 
     /// What the gate of an input's feature lets through; 1 without gates.
     fn gate(&self, input: usize, gates: Option<&[f32]>) -> f32 {
-        self.inputs.features.as_ref().zip(gates).map_or(1.0, |(of, gates)| SCALE_SPEED * gates[of[input]])
+        gates.map_or(1.0, |gates| SCALE_SPEED * gates[self.inputs.features[input]])
     }
 
     /// One step of the optimizer, against the gradient of the mean loss by the sums of `rows`, shape `[n_rows, width]`, which
@@ -171,13 +168,6 @@ impl FirstLayer {
             }
             start += bins + 1;
         }
-        // What a sum does not read stays at the zero that it started with.
-        if let (Some(reads), Some(features)) = (&self.reads, &self.inputs.features) {
-            for (addend, feature) in self.addends.iter().zip(features) {
-                let gradient = gradient[addend * width..][..width].iter_mut();
-                gradient.zip(&reads[feature * width..]).for_each(|(gradient, read)| *gradient *= read);
-            }
-        }
         let step = Step::new(self.steps, pace.rate, pace.decay);
         self.steps += 1;
         let mut of_scales = vec![0.0; self.scales.values.len()];
@@ -185,17 +175,20 @@ impl FirstLayer {
             let pull = SCALE_SPEED * pace.sparsity as f32;
             gates.values.iter().map(|gate| if *gate == 0.0 { 0.0 } else { pull.copysign(*gate) }).collect::<Vec<f32>>()
         });
-        for (input, addend) in self.addends.iter().enumerate() {
-            let gradient = &gradient[addend * width..][..width];
+        for (input, (addend, feature)) in self.addends.iter().zip(&self.inputs.features).enumerate() {
+            let gradient = &mut gradient[addend * width..][..width];
+            // What a sum does not read stays at the zero that it started with.
+            if let Some(reads) = &self.reads {
+                gradient.iter_mut().zip(&reads[feature * width..]).for_each(|(gradient, read)| *gradient *= read);
+            }
             let at = input * width..(input + 1) * width;
             let along = dot(gradient, &self.weights.values[at.clone()]);
             let gates = self.gates.as_ref().map(|gates| gates.values.as_slice());
             let gate = self.gate(input, gates);
             let factor = SCALE_SPEED * self.scales.values[input] * gate;
-            let feature = self.inputs.features.as_ref().map(|features| features[input]);
             of_scales[input] = SCALE_SPEED * gate * along;
-            if let (Some(feature), Some(of_gates)) = (feature, &mut of_gates) {
-                of_gates[feature] += SCALE_SPEED * SCALE_SPEED * self.scales.values[input] * along;
+            if let Some(of_gates) = &mut of_gates {
+                of_gates[*feature] += SCALE_SPEED * SCALE_SPEED * self.scales.values[input] * along;
             }
             self.weights.step(at, gradient, factor, &step);
         }
@@ -301,8 +294,8 @@ mod tests {
         /// Whether the sum of a weight reads its input.
         fn is_read(&self, at: usize) -> bool {
             let (input, sum) = (at / self.width, at % self.width);
-            let features = self.reads.as_ref().zip(self.inputs.features.as_ref());
-            features.is_none_or(|(reads, features)| reads[features[input] * self.width + sum] != 0.0)
+            let feature = self.inputs.features[input];
+            self.reads.as_ref().is_none_or(|reads| reads[feature * self.width + sum] != 0.0)
         }
 
         /// For some numbers of each kind: a name, the slope of the loss along it, and the layer with it moved by a probe down and
@@ -349,8 +342,8 @@ mod tests {
     #[test]
     fn sums_of_few_features_read_no_others() {
         use crate::fit::network::tests::{architecture, encoded, member, slots};
-        let inputs = Inputs::new(&architecture(3, 1), &member(8)).by_feature(&slots(3));
-        let features = inputs.features.clone().unwrap();
+        let inputs = Inputs::new(&architecture(3, 1), &member(8), &slots(3));
+        let features = inputs.features.clone();
         let rows = inputs.gather(&encoded(20, 3, 1), &(0..20).collect::<Vec<_>>(), |code| code);
         for (max_features, n_read) in [(Some(1), 1), (Some(2), 2), (Some(3), 3), (Some(9), 3), (None, 3)] {
             let mut rng = super::super::random::stream(1, super::super::random::Stream::Start, 0);
@@ -377,7 +370,7 @@ mod tests {
             slot: features::Slot::Number { start: 0, len: 2, first_curve: 0, n_curves: 2 },
             sources: vec![0],
         }];
-        let inputs = Inputs::new(&architecture, &member).by_feature(&slots);
+        let inputs = Inputs::new(&architecture, &member, &slots);
         let mut rng = super::super::random::stream(1, super::super::random::Stream::Start, 0);
         let form = Form { n_sums: 4, width: 5, gated: true, max_features: None };
         let mut first = FirstLayer::new(&inputs, form, &mut rng);

@@ -17,8 +17,8 @@ pub(super) const EMBEDDING_DIM: usize = 8;
 /// input a code for each small category; the embeddings of the large ones.
 #[derive(Clone, Debug)]
 pub(super) struct Inputs {
-    /// Of each input its feature, for a layer that tells them apart.
-    pub(super) features: Option<Vec<usize>>,
+    /// Of each input its feature.
+    pub(super) features: Vec<usize>,
     pub(super) n_dense: usize,
     /// The curves that the member reads, with their bins.
     pub(super) curves: Vec<(usize, usize)>,
@@ -26,18 +26,18 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// The inputs of a member.
-    pub(super) fn new(architecture: &Architecture, member: &Member) -> Self {
-        Self {
-            features: None,
+    /// The inputs of a member, which belong to the features of `slots`.
+    pub(super) fn new(architecture: &Architecture, member: &Member, slots: &[FeatureSlot]) -> Self {
+        let inputs = Self {
+            features: Vec::new(),
             n_dense: architecture.n_dense,
             curves: member.curves.iter().map(|curve| (*curve, architecture.bins[*curve])).collect(),
             cardinalities: architecture.cardinalities.clone(),
-        }
+        };
+        Self { features: inputs.features_of(slots), ..inputs }
     }
 
-    /// The same inputs, each with its feature.
-    pub(super) fn by_feature(self, slots: &[FeatureSlot]) -> Self {
+    fn features_of(&self, slots: &[FeatureSlot]) -> Vec<usize> {
         let n_codes = self.cardinalities.len();
         let (mut of_dense, mut of_curve, mut of_code) = (Vec::new(), BTreeMap::new(), vec![0; n_codes]);
         for (feature, slot) in slots.iter().enumerate() {
@@ -52,8 +52,7 @@ impl Inputs {
         let of_bins = self.curves.iter().flat_map(|(curve, bins)| vec![of_curve[curve]; *bins]);
         let of_one_hot = self.one_hot().flat_map(|(index, cardinality)| vec![of_code[index]; cardinality]);
         let of_embedded = self.embedded().flat_map(|(index, _)| vec![of_code[index]; EMBEDDING_DIM]);
-        let features = of_dense.into_iter().chain(of_bins).chain(of_one_hot).chain(of_embedded).collect();
-        Self { features: Some(features), ..self }
+        of_dense.into_iter().chain(of_bins).chain(of_one_hot).chain(of_embedded).collect()
     }
 
     pub(super) fn n_bins(&self) -> usize {

@@ -114,12 +114,10 @@ pub fn fit(
     let smoothing = setup.recipe.label_smoothing as f32;
     let device = device();
     let autodiff = device.clone().autodiff();
-    let inputs = Inputs::new(setup.architecture, setup.member);
-    let gated = sparsity > 0.0;
-    let inputs = if gated || max_features.is_some() { inputs.by_feature(setup.slots) } else { inputs };
+    let inputs = Inputs::new(setup.architecture, setup.member, setup.slots);
     let mut starts = stream(setup.seed, Stream::Start, setup.index);
     let width = setup.architecture.first_width(setup.member);
-    let form = Form { n_sums: setup.member.body.n_sums(), width, gated, max_features };
+    let form = Form { n_sums: setup.member.body.n_sums(), width, gated: sparsity > 0.0, max_features };
     let mut first_layer = FirstLayer::new(&inputs, form, &mut starts);
     let mut network = Network::new(setup.architecture, setup.member, &mut starts, &autodiff);
     let adamw = |decay| {
@@ -271,12 +269,17 @@ impl Masks {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use features::Encoded;
     use rand::SeedableRng;
 
     use super::*;
-    use crate::fit::network::tests::{architecture, encoded, member};
+    use crate::fit::network::tests::{architecture, encoded, member, slots};
     use crate::fit::rows::Source;
+
+    /// Those of the three dense inputs that every test has.
+    static SLOTS: LazyLock<Vec<FeatureSlot>> = LazyLock::new(|| slots(3));
 
     fn recipe() -> Recipe {
         Recipe {
@@ -324,7 +327,7 @@ mod tests {
         Setup {
             architecture,
             member,
-            slots: &[],
+            slots: &SLOTS,
             loss: Loss::SquaredError,
             recipe,
             guesses: None,

@@ -191,8 +191,8 @@ pub(crate) mod tests {
         Encoded { dense, positions, codes }
     }
 
-    /// A member of random weights, its bins, straight path, scales and gates too. Where inputs know their features, each sum
-    /// reads one of them.
+    /// A member of random weights, its bins, straight path, scales and gates too. One of four outputs has gates, and sums that
+    /// read a feature each.
     fn trained(
         architecture: &Architecture,
         member: &Member,
@@ -201,8 +201,8 @@ pub(crate) mod tests {
     ) -> (FirstLayer, Network) {
         let mut rng = ChaCha8Rng::seed_from_u64(architecture.n_outputs as u64);
         let (n_sums, width) = (member.body.n_sums(), architecture.first_width(member));
-        let max_features = inputs.features.as_ref().map(|_| 1);
-        let form = Form { n_sums, width, gated: inputs.features.is_some(), max_features };
+        let gated = architecture.n_outputs == 4;
+        let form = Form { n_sums, width, gated, max_features: gated.then_some(1) };
         let mut first = FirstLayer::new(inputs, form, &mut rng);
         first.scatter(&mut rng);
         let mut network = Network::new(architecture, member, &mut rng, device);
@@ -227,8 +227,7 @@ pub(crate) mod tests {
             [(5, 1), (5, 4), (0, 1)].into_iter().flat_map(move |shape| members.clone().map(|member| (shape, member)));
         all.map(|((n_dense, n_outputs), member)| {
             let architecture = architecture(n_dense, n_outputs);
-            let plain = Inputs::new(&architecture, &member);
-            let inputs = if n_outputs == 4 { plain.by_feature(&slots(n_dense)) } else { plain };
+            let inputs = Inputs::new(&architecture, &member, &slots(n_dense));
             (architecture, member, inputs)
         })
     }
@@ -298,7 +297,7 @@ pub(crate) mod tests {
     #[test]
     fn a_new_network_has_no_bends() {
         let (architecture, member) = (architecture(3, 1), member(32));
-        let inputs = Inputs::new(&architecture, &member);
+        let inputs = Inputs::new(&architecture, &member, &slots(3));
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let form = Form { n_sums: 32, width: 33, gated: false, max_features: None };
         let first = FirstLayer::new(&inputs, form, &mut rng).folded();
