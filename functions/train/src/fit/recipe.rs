@@ -105,7 +105,7 @@ impl Plan {
             dropout: train.dropout.unwrap_or(dropout),
             label_smoothing: train.label_smoothing.unwrap_or(label_smoothing),
             sparsity: if kind == MemberKind::Sparse { SPARSITY } else { 0.0 },
-            max_features: (kind == MemberKind::NarrowTrees).then(|| asked_features(spec.features().len())),
+            max_features: if kind == MemberKind::NarrowTrees { asked_features(spec.features().len()) } else { None },
             distillation: 0.0,
         };
         Self { kind, member: Member { curves, body, straight: is_regression, log }, recipe }
@@ -126,10 +126,11 @@ pub(super) fn distillation(spec: &Spec) -> f64 {
     spec.train.distillation.unwrap_or(if spec.task == Task::Binary { 0.3 } else { 0.0 })
 }
 
-/// How many of so many features a narrow question asks: half their square root, so that many features of no use do not leave
-/// it with nothing to ask.
-fn asked_features(n_features: usize) -> usize {
-    ((n_features as f64).sqrt() / 2.0).round().max(FEWEST_ASKED as f64) as usize
+/// How many of so many features a narrow question asks, none where it asks all: half their square root, so that many features
+/// of no use do not leave it with nothing to ask.
+fn asked_features(n_features: usize) -> Option<usize> {
+    let asked = ((n_features as f64).sqrt() / 2.0).round() as usize;
+    Some(asked.max(FEWEST_ASKED)).filter(|asked| *asked < n_features)
 }
 
 /// Rows per step: small for few rows, which need their steps; large for many, where a step costs least per row. A
@@ -172,16 +173,18 @@ mod tests {
 
     #[test]
     fn narrow_questions_ask_few_features() {
-        for (n_features, expected) in [(1, 2), (4, 2), (24, 2), (25, 3), (73, 4), (400, 10)] {
-            assert_eq!(asked_features(n_features), expected, "{n_features} features");
+        for (n_features, expected) in [(4, 2), (24, 2), (25, 3), (73, 4), (400, 10)] {
+            assert_eq!(asked_features(n_features), Some(expected), "{n_features} features");
         }
+        assert_eq!([asked_features(1), asked_features(2)], [None; 2], "there are no others");
         let plans = plans("binary\ntarget: {column: y, classes: [a, b]}", "{}");
         let narrow: Vec<_> = plans.iter().filter_map(|plan| Some((plan.kind, plan.recipe.max_features?))).collect();
         assert_eq!(narrow, [(MemberKind::NarrowTrees, 2)]);
     }
 
     fn plans(task: &str, train: &str) -> Vec<Plan> {
-        let text = format!("name: demo\ntask: {task}\ncolumns: {{x: {{kind: number}}}}\ntrain: {train}\n");
+        let columns = "{x: {kind: number}, u: {kind: number}, v: {kind: number}}";
+        let text = format!("name: demo\ntask: {task}\ncolumns: {columns}\ntrain: {train}\n");
         let spec = Spec::parse(&text).unwrap();
         let layout = Layout { n_dense: 1, bins: vec![16, 200], fine: vec![false, true], cardinalities: vec![] };
         let standard = features::Standard { mean: 0.0, scale: 1.0 };
