@@ -24,21 +24,56 @@ pub struct Readout {
     pub decision: Option<Decision>,
 }
 
-/// One slope and a shift per output on the logarithm of the mean probabilities.
+/// One slope, one bend and a shift per output on the logarithm of the mean probabilities.
 ///
-/// Binary: `p' = sigmoid(slope ln(p / (1 - p)) + shifts[0])`. Several classes: `p' = softmax_k(slope ln p_k + shifts[k])`.
-/// The order of rows by a class's probability stays as it is in a binary task.
+/// Binary, with the log-odds `z = ln(p / (1 - p))`: `p' = sigmoid(slope z + bend b(z) + shifts[0])`, where
+/// `b(z) = z³ / (z² + 4)`. Several classes: `p' = softmax_k(slope ln p_k + bend b(z_k) / 2 + shifts[k])`, which for two is the
+/// same. The order of rows by a class's probability stays as it is in a binary task.
+///
+/// With a slope alone, answers near even odds and sure ones would be off alike. They are not: label smoothing draws sure ones in
+/// more, and what few rows say of corners leaves them too sure. So the slope is `slope` at even odds, `slope + bend` far from
+/// them, and in the middle of the two at `z = 2`, a chance of 0.88.
 ///
 /// # Source
 /// J. Platt, "Probabilistic outputs for support vector machines" (1999); for several classes, C. Guo et al., "On
-/// calibration of modern neural networks" (ICML 2017), §4.2, with one slope for all of them.
+/// calibration of modern neural networks" (ICML 2017), §4.2, with one slope for all of them. The bend, which neither has, is
+/// a third parameter as that of M. Kull et al., "Beta calibration" (AISTATS 2017), but of certainty instead of class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// Above 1 sharpens, below 1 softens; above 0.
     pub slope: f64,
+    /// What sure answers have on top of the slope, so that together they stay above 0: `slope + 9/8 bend > 0`.
+    #[serde(default)]
+    pub bend: f64,
     /// Shape `[n_outputs]`.
     pub shifts: Vec<f64>,
+}
+
+/// Log-odds, squared, at which half of a bend counts: a chance of 0.88.
+const HALF_BENT: f64 = 4.0;
+/// The largest slope of [`Calibration::bent`], at `z² = 3 HALF_BENT`.
+const STEEPEST_BEND: f64 = 9.0 / 8.0;
+
+impl Calibration {
+    /// What a bend of 1 adds to the log-odds of a probability that lies strictly between 0 and 1.
+    ///
+    /// ```
+    /// // Log-odds of 2.
+    /// let chance = 1.0 / (1.0 + (-2.0_f64).exp());
+    /// assert!((model::Calibration::bent(chance) - 1.0).abs() < 1e-12);
+    /// ```
+    pub fn bent(probability: f64) -> f64 {
+        let log_odds = (probability / (1.0 - probability)).ln();
+        let square = log_odds * log_odds;
+        log_odds * square / (square + HALF_BENT)
+    }
+
+    /// The smallest and the largest slope that any log-odds get.
+    pub fn slopes(&self) -> [f64; 2] {
+        let far = self.slope + STEEPEST_BEND * self.bend;
+        [self.slope.min(far), self.slope.max(far)]
+    }
 }
 
 /// A prediction interval around a regression's answer, by where the answer lies.
@@ -81,12 +116,14 @@ impl Readout {
                 return fail("its blend does not have one share per member, from 0 and with the sum 1");
             }
         }
-        if let Some(Calibration { slope, shifts }) = &self.calibration {
-            if shifts.len() != n_outputs {
+        if let Some(calibration) = &self.calibration {
+            if calibration.shifts.len() != n_outputs {
                 return fail("its calibration does not have one shift per output");
             }
-            if !(slope.is_finite() && *slope > 0.0 && shifts.iter().all(|shift| shift.is_finite())) {
-                return fail("its calibration is not finite, or its slope is not above 0");
+            let [flattest, steepest] = calibration.slopes();
+            let is_finite = steepest.is_finite() && calibration.shifts.iter().all(|shift| shift.is_finite());
+            if !(is_finite && flattest > 0.0) {
+                return fail("its calibration is not finite, or its slope is not above 0 everywhere");
             }
         }
         if let Some(Interval { level, cuts, below, above }) = &self.interval {

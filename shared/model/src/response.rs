@@ -243,12 +243,13 @@ impl Calibration {
     }
 
     fn of_binary(&self, probability: f64) -> f64 {
-        sigmoid(self.slope * (probability / (1.0 - probability)).ln() + self.shifts[0])
+        let log_odds = (probability / (1.0 - probability)).ln();
+        sigmoid(self.slope * log_odds + self.bend * Self::bent(probability) + self.shifts[0])
     }
 
     fn of_classes(&self, probabilities: &mut [f64]) {
         for (probability, shift) in probabilities.iter_mut().zip(&self.shifts) {
-            *probability = self.slope * probability.ln() + shift;
+            *probability = self.slope * probability.ln() + self.bend * Self::bent(*probability) / 2.0 + shift;
         }
         softmax(probabilities);
     }

@@ -1,10 +1,10 @@
-//! Slope and shifts that make probabilities honest, and intervals that hold their share of rows: both fitted on answers for
+//! Slope, bend and shifts that make probabilities honest, and intervals that hold their share of rows: both fitted on answers for
 //! rows that the answering member did not learn from.
 
-use model::{Calibration, Interval};
+use model::{Calibration, Interval, PROBABILITY_FLOOR};
 use ndarray::Array2;
 
-use super::stack::{Rows, Stack, stack};
+use super::stack::{Rows, Stack, Term, fit};
 
 /// Slopes outside are the work of too few rows.
 const SLOPES: [f64; 2] = [0.05, 20.0];
@@ -12,36 +12,78 @@ const SLOPES: [f64; 2] = [0.05, 20.0];
 const MIN_CATEGORY_ROWS: usize = 200;
 const MAX_CATEGORIES: usize = 5;
 
-/// The slope and the shifts with the smallest log-loss, for probabilities of shape `[n_rows, n_classes]` and the true
+/// Probabilities and what came true.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    /// Shape `[n_rows, n_classes]`, strictly between 0 and 1.
+    probabilities: &'a Array2<f64>,
+    /// The classes that came true.
+    truth: &'a [usize],
+    /// How much each row counts; none where all count alike.
+    weights: Option<&'a [f32]>,
+    /// The class whose probability a binary network answers; none for several classes.
+    positive: Option<usize>,
+}
+
+impl Said<'_> {
+    /// The best slope and shifts, without a bend.
+    fn straight(self) -> Option<Calibration> {
+        let straight = self.fitted(&[self.slope()])?;
+        Some(Calibration { slope: straight.slope.clamp(SLOPES[0], SLOPES[1]), ..straight })
+    }
+
+    /// The best slope, bend and shifts; none where some log-odds would have a slope of too few rows, or a falling one.
+    fn bent(self) -> Option<Calibration> {
+        let bent = |probability: f64| Calibration::bent(probability) / 2.0;
+        let bend = Term { values: self.probabilities.mapv(bent), start: 0.0, floor: f64::NEG_INFINITY };
+        let bent = self.fitted(&[self.slope(), bend])?;
+        bent.slopes().iter().all(|slope| (SLOPES[0]..=SLOPES[1]).contains(slope)).then_some(bent)
+    }
+
+    fn slope(self) -> Term {
+        Term { values: self.probabilities.mapv(f64::ln), start: 1.0, floor: 0.0 }
+    }
+
+    /// The slope, the shifts and, of a second term, the bend with the smallest log-loss.
+    fn fitted(self, terms: &[Term]) -> Option<Calibration> {
+        let Self { truth, weights, positive, .. } = self;
+        let base = positive.map_or(0, |positive| 1 - positive);
+        let Stack { slopes, shifts, .. } = fit(terms, &Rows { truth, weights }, base)?;
+        let shifts = match positive {
+            Some(positive) => vec![shifts[positive]],
+            None => shifts,
+        };
+        Some(Calibration { slope: slopes[0], bend: slopes.get(1).copied().unwrap_or_default(), shifts })
+    }
+}
+
+/// The slope, the bend and the shifts with the smallest log-loss, for probabilities of shape `[n_rows, n_classes]` and the true
 /// classes; `weights` say how much each row counts. `positive` is the class whose probability a binary network answers, none
-/// for several classes. None when there is nothing to fit on.
+/// for several classes. Where a bend would make it too steep, too flat or turn it round, there is none. None when there is
+/// nothing to fit on.
 pub(crate) fn calibrate(
     probabilities: &Array2<f64>,
     truth: &[usize],
     weights: Option<&[f32]>,
     positive: Option<usize>,
 ) -> Option<Calibration> {
-    let base = positive.map_or(0, |positive| 1 - positive);
-    let Stack { slopes, shifts, .. } = stack(&[probabilities], &Rows { truth, weights }, base)?;
-    let slope = slopes[0].clamp(SLOPES[0], SLOPES[1]);
-    let shifts = match positive {
-        Some(positive) => vec![shifts[positive]],
-        None => shifts,
-    };
-    Some(Calibration { slope, shifts })
+    let said = Said { probabilities, truth, weights, positive };
+    said.bent().or_else(|| said.straight())
 }
 
-/// The mean log-loss, weighted by `weights`, of logits `[n_rows, n_outputs]` after the calibration that is best for them:
-/// what they would be worth if only slope and shifts were wrong. Targets as [`features::TargetCode::encode`] gives them.
+/// The mean log-loss, weighted by `weights`, of logits `[n_rows, n_outputs]` after the slope and shifts that are best for them:
+/// what they would be worth if nothing else were wrong. A bend as well would praise them for what these rows happen to say.
+/// Targets as [`features::TargetCode::encode`] gives them.
 pub(crate) fn calibrated_log_loss(logits: &[f32], n_outputs: usize, targets: &[f32], weights: Option<&[f32]>) -> f64 {
     if !logits.iter().all(|logit| logit.is_finite()) {
         return f64::NAN;
     }
     let n_rows = targets.len();
+    let strictly_inside = |p: f64| p.clamp(PROBABILITY_FLOOR, 1.0 - PROBABILITY_FLOOR);
     let probabilities = match n_outputs {
         1 => Array2::from_shape_fn((n_rows, 2), |(row, class)| {
             let logit = f64::from(logits[row]) * if class == 1 { 1.0 } else { -1.0 };
-            (1.0 / (1.0 + (-logit).exp())).max(f64::MIN_POSITIVE)
+            strictly_inside(1.0 / (1.0 + (-logit).exp()))
         }),
         _ => {
             let mut probabilities =
@@ -50,14 +92,14 @@ pub(crate) fn calibrated_log_loss(logits: &[f32], n_outputs: usize, targets: &[f
                 let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 row.mapv_inplace(|logit| (logit - largest).exp());
                 let sum = row.sum();
-                row.mapv_inplace(|p| (p / sum).max(f64::MIN_POSITIVE));
+                row.mapv_inplace(|p| strictly_inside(p / sum));
             }
             probabilities
         }
     };
     let truth: Vec<usize> = targets.iter().map(|target| *target as usize).collect();
     let positive = (n_outputs == 1).then_some(1);
-    let calibrated = match calibrate(&probabilities, &truth, weights, positive) {
+    let calibrated = match (Said { probabilities: &probabilities, truth: &truth, weights, positive }).straight() {
         Some(calibration) => calibration.calibrate(&probabilities, positive),
         None => probabilities,
     };
@@ -117,14 +159,50 @@ mod tests {
             said[[row, 1]] = p;
             said[[row, 0]] = 1.0 - p;
         }
-        let Calibration { slope, shifts } = calibrate(&said, &truth, None, Some(1)).unwrap();
-        assert!((slope - 2.0).abs() < 0.05 && (shifts[0] - 0.5).abs() < 0.05, "{slope} {shifts:?}");
+        let Calibration { slope, bend, shifts } = calibrate(&said, &truth, None, Some(1)).unwrap();
+        let close = |value: f64, expected: f64| (value - expected).abs() < 0.1;
+        assert!(close(slope, 2.0) && close(bend, 0.0) && close(shifts[0], 0.5), "{slope} {bend} {shifts:?}");
         // Of the other class the shift is the opposite.
         let other = calibrate(&said, &truth, None, Some(0)).unwrap();
         assert!((other.slope - slope).abs() < 1e-6 && (other.shifts[0] + shifts[0]).abs() < 1e-3, "{other:?}");
         let both = calibrate(&said, &truth, None, None).unwrap();
         assert_eq!(both.shifts[0], 0.0);
         assert!((both.slope - slope).abs() < 1e-6 && (both.shifts[1] - shifts[0]).abs() < 1e-6, "{both:?}");
+    }
+
+    #[test]
+    fn sure_answers_have_a_slope_of_their_own() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let honest = Calibration { slope: 0.8, bend: 0.6, shifts: vec![-0.3] };
+        let logits: Vec<f64> = (0..60_000).map(|_| rng.random_range(-5.0..5.0)).collect();
+        let said = Array2::from_shape_fn((logits.len(), 2), |(row, class)| {
+            1.0 / (1.0 + (logits[row] * if class == 1 { -1.0 } else { 1.0 }).exp())
+        });
+        let chances = honest.calibrate(&said, Some(1));
+        let truth: Vec<usize> = chances.column(1).iter().map(|chance| usize::from(rng.random_bool(*chance))).collect();
+        let found = calibrate(&said, &truth, None, Some(1)).unwrap();
+        let apart = [found.slope - 0.8, found.bend - 0.6, found.shifts[0] + 0.3];
+        assert!(apart.iter().all(|apart| apart.abs() < 0.06), "{found:?}");
+        // As two classes it is the same, and probabilities keep their order.
+        let both = calibrate(&said, &truth, None, None).unwrap();
+        assert!((both.slope - found.slope).abs() < 1e-6 && (both.bend - found.bend).abs() < 1e-6, "{both:?}");
+        let (one, two) = (found.calibrate(&said, Some(1)), both.calibrate(&said, None));
+        assert!(one.iter().zip(&two).all(|(one, two)| (one - two).abs() < 1e-6));
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+        assert!(order.is_sorted_by(|a, b| one[[*a, 1]] <= one[[*b, 1]]));
+    }
+
+    #[test]
+    fn a_bend_that_would_turn_the_order_round_is_left_out() {
+        // Sure answers are wrong as often as right, those in between are right.
+        let said = Array2::from_shape_fn((4_000, 2), |(row, class)| {
+            let logit = [-6.0, -1.0, 1.0, 6.0][row % 4] * if class == 1 { -1.0 } else { 1.0 };
+            1.0 / (1.0 + f64::exp(logit))
+        });
+        let truth: Vec<usize> = (0..4_000).map(|row| [row / 4 % 2, 0, 1, row / 4 % 2][row % 4]).collect();
+        let Calibration { slope, bend, .. } = calibrate(&said, &truth, None, Some(1)).unwrap();
+        assert!(slope > 0.0 && bend == 0.0, "{slope} {bend}");
     }
 
     #[test]

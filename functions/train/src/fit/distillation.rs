@@ -101,7 +101,7 @@ mod tests {
             let labels = labels.iter().map(|label| (*label).to_owned()).collect();
             TargetCode::Classes { labels, positive }
         };
-        let calibration = Calibration { slope: 2.0, shifts: vec![0.0] };
+        let calibration = Calibration { slope: 2.0, bend: 0.0, shifts: vec![0.0] };
         let predictions = Predictions::Probabilities(array![[0.8, 0.2], [0.5, 0.5]].into());
         let binary = Guesses::new(&of(&["a", "b"], 0), 2, &[1, 0], &predictions, Some(&calibration));
         let mut targets = [1.0, 0.0];

@@ -5,15 +5,15 @@ use ndarray::{Array2, ArrayView1};
 
 /// Newton steps; the loss is convex and a handful is enough.
 const MAX_STEPS: usize = 50;
-/// Rows that speak for counting all answers alike and shifting none, so that few rows cannot bend them far.
+/// Rows that speak for slopes as they start and no shifts, so that few rows cannot move them far.
 const PRIOR_ROWS: f64 = 3.0;
 /// The largest change of a parameter at which the steps end.
 const TOLERANCE: f64 = 1e-10;
 
-/// `p'_k = softmax_k(Σ_m slopes[m] ln p_mk + shifts[k])` for the answers `p_m`.
+/// `p'_k = softmax_k(Σ_m slopes[m] ln p_mk + shifts[k])` for the answers `p_m`, or of other terms than their logarithms.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stack {
-    /// One per answer, from 0. Shape `[n_answers]`.
+    /// One per answer, from 0, or per term. Shape `[n_answers]`.
     pub(crate) slopes: Vec<f64>,
     /// One per class; that of one class is 0. Shape `[n_classes]`.
     pub(crate) shifts: Vec<f64>,
@@ -35,32 +35,51 @@ impl Rows<'_> {
     }
 }
 
-/// The slopes, from 0, and the shifts with the smallest log-loss, for answers of shape `[n_rows, n_classes]`. `base` is the
-/// class that is not shifted: any one, as only differences count. Newton's method with step halving on a convex loss; slopes
-/// that the loss would like below 0 stay there. A weak pull towards the plain mean of all answers keeps it defined where a
-/// class is missing, classes are separable or answers are alike. None without rows, or where the loss is not a number.
+/// What a slope multiplies: a number per class of each row.
+pub(crate) struct Term {
+    /// Shape `[n_rows, n_classes]`.
+    pub(crate) values: Array2<f64>,
+    /// Where the slope starts, and what it is weakly pulled towards.
+    pub(crate) start: f64,
+    /// The least that the slope may be.
+    pub(crate) floor: f64,
+}
+
+/// The slopes, from 0, and the shifts with the smallest log-loss, for answers of shape `[n_rows, n_classes]`: [`fit`] of their
+/// logarithms, pulled towards their plain mean.
 ///
 /// # Source
-/// D. Wolpert, "Stacked generalization" (1992); slopes from 0: L. Breiman, "Stacked regressions" (1996). The projected
-/// steps: D. Bertsekas, "Projected Newton methods for optimization problems with simple constraints" (1982).
+/// D. Wolpert, "Stacked generalization" (1992); slopes from 0: L. Breiman, "Stacked regressions" (1996).
 pub(crate) fn stack(answers: &[&Array2<f64>], rows: &Rows<'_>, base: usize) -> Option<Stack> {
-    let n_answers = answers.len();
-    let n_classes = answers.first()?.ncols();
+    let start = 1.0 / answers.len() as f64;
+    let term = |answer: &&Array2<f64>| Term { values: answer.mapv(f64::ln), start, floor: 0.0 };
+    fit(&answers.iter().map(term).collect::<Vec<_>>(), rows, base)
+}
+
+/// The slopes and the shifts with the smallest log-loss of `softmax_k(Σ_m slopes[m] terms[m]_k + shifts[k])`. `base` is the
+/// class that is not shifted: any one, as only differences count. Newton's method with step halving on a convex loss; slopes
+/// that the loss would like below their floor stay there. A weak pull towards the start, and no shifts, keeps it defined where a
+/// class is missing, classes are separable or terms are alike. None without terms or rows, or where the loss is not a number.
+///
+/// # Source
+/// The projected steps: D. Bertsekas, "Projected Newton methods for optimization problems with simple constraints" (1982).
+pub(crate) fn fit(terms: &[Term], rows: &Rows<'_>, base: usize) -> Option<Stack> {
+    let n_terms = terms.len();
+    let n_classes = terms.first()?.values.ncols();
     if rows.truth.is_empty() {
         return None;
     }
-    let logs: Vec<Array2<f64>> = answers.iter().map(|answer| answer.mapv(f64::ln)).collect();
     // Slopes, then shifts.
-    let start = 1.0 / n_answers as f64;
-    let mut parameters = vec![0.0; n_answers + n_classes];
-    parameters[..n_answers].fill(start);
-    let problem = Problem { logs: &logs, rows, start };
+    let starts: Vec<f64> = terms.iter().map(|term| term.start).chain(vec![0.0; n_classes]).collect();
+    let floors: Vec<f64> = terms.iter().map(|term| term.floor).chain(vec![f64::NEG_INFINITY; n_classes]).collect();
+    let problem = Problem { terms, rows, starts: &starts };
+    let mut parameters = starts.clone();
     let (mut value, mut loss) = problem.value(&parameters);
     for _ in 0..MAX_STEPS {
         let (gradient, hessian) = problem.derivatives(&parameters);
-        let is_free = |parameter: &usize| match *parameter {
-            slope if slope < n_answers => parameters[slope] > 0.0 || gradient[slope] < 0.0,
-            shift => shift != n_answers + base,
+        let is_free = |parameter: &usize| {
+            let inside = parameters[*parameter] > floors[*parameter] || gradient[*parameter] < 0.0;
+            inside && *parameter != n_terms + base
         };
         let free: Vec<usize> = (0..parameters.len()).filter(is_free).collect();
         let pick = |values: &[f64]| free.iter().map(|parameter| values[*parameter]).collect::<Vec<f64>>();
@@ -71,7 +90,7 @@ pub(crate) fn stack(answers: &[&Array2<f64>], rows: &Rows<'_>, base: usize) -> O
             for (parameter, change) in free.iter().zip(&step) {
                 moved[*parameter] -= scale * change;
             }
-            moved[..n_answers].iter_mut().for_each(|slope| *slope = slope.max(0.0));
+            moved.iter_mut().zip(&floors).for_each(|(parameter, floor)| *parameter = parameter.max(*floor));
             let (next, next_loss) = problem.value(&moved);
             if next <= value {
                 break Some((moved, next, next_loss));
@@ -88,23 +107,22 @@ pub(crate) fn stack(answers: &[&Array2<f64>], rows: &Rows<'_>, base: usize) -> O
             break;
         }
     }
-    let shifts = parameters.split_off(n_answers);
+    let shifts = parameters.split_off(n_terms);
     (value.is_finite()).then_some(Stack { slopes: parameters, shifts, loss })
 }
 
 struct Problem<'a> {
-    /// Logarithms of the answers.
-    logs: &'a [Array2<f64>],
+    terms: &'a [Term],
     rows: &'a Rows<'a>,
-    /// What slopes are pulled towards.
-    start: f64,
+    /// What parameters are pulled towards.
+    starts: &'a [f64],
 }
 
 impl Problem<'_> {
     /// Log-loss with the pull, and without.
     fn value(&self, parameters: &[f64]) -> (f64, f64) {
         let mut loss = 0.0;
-        let mut probabilities = vec![0.0; self.logs[0].ncols()];
+        let mut probabilities = vec![0.0; self.n_classes()];
         for (row, class) in self.rows.truth.iter().enumerate() {
             self.answer(row, parameters, &mut probabilities);
             loss -= self.rows.weight(row) * probabilities[*class].max(f64::MIN_POSITIVE).ln();
@@ -113,22 +131,21 @@ impl Problem<'_> {
         (loss + 0.5 * PRIOR_ROWS * pull, loss)
     }
 
+    fn n_classes(&self) -> usize {
+        self.terms[0].values.ncols()
+    }
+
     /// How far each parameter is from where it is pulled.
     fn pulls(&self, parameters: &[f64]) -> impl Iterator<Item = f64> {
-        let n_answers = self.logs.len();
-        let distance = move |(index, parameter): (usize, &f64)| match index < n_answers {
-            true => parameter - self.start,
-            false => *parameter,
-        };
-        parameters.iter().enumerate().map(distance)
+        parameters.iter().zip(self.starts).map(|(parameter, start)| parameter - start)
     }
 
     /// What the stack says of a row.
     fn answer(&self, row: usize, parameters: &[f64], out: &mut [f64]) {
-        let (slopes, shifts) = parameters.split_at(self.logs.len());
+        let (slopes, shifts) = parameters.split_at(self.terms.len());
         out.copy_from_slice(shifts);
-        for (slope, logs) in slopes.iter().zip(self.logs) {
-            out.iter_mut().zip(logs.row(row)).for_each(|(out, log)| *out += slope * log);
+        for (slope, term) in slopes.iter().zip(self.terms) {
+            out.iter_mut().zip(term.values.row(row)).for_each(|(out, value)| *out += slope * value);
         }
         let largest = out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         out.iter_mut().for_each(|value| *value = (*value - largest).exp());
@@ -138,33 +155,33 @@ impl Problem<'_> {
 
     /// Gradient and Hessian of the log-loss and the pull.
     fn derivatives(&self, parameters: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
-        let (n_answers, n_classes) = (self.logs.len(), self.logs[0].ncols());
+        let (n_terms, n_classes) = (self.terms.len(), self.n_classes());
         let mut gradient: Vec<f64> = self.pulls(parameters).map(|distance| PRIOR_ROWS * distance).collect();
         let mut hessian = vec![vec![0.0; parameters.len()]; parameters.len()];
         (0..parameters.len()).for_each(|parameter| hessian[parameter][parameter] = PRIOR_ROWS);
         let mut p = vec![0.0; n_classes];
-        let mut means = vec![0.0; n_answers];
+        let mut means = vec![0.0; n_terms];
         for (row, class) in self.rows.truth.iter().enumerate() {
             self.answer(row, parameters, &mut p);
             let weight = self.rows.weight(row);
-            let logs: Vec<ArrayView1<'_, f64>> = self.logs.iter().map(|logs| logs.row(row)).collect();
-            for (mean, logs) in means.iter_mut().zip(&logs) {
-                *mean = p.iter().zip(logs).map(|(p, log)| p * log).sum();
+            let of_row: Vec<ArrayView1<'_, f64>> = self.terms.iter().map(|term| term.values.row(row)).collect();
+            for (mean, values) in means.iter_mut().zip(&of_row) {
+                *mean = p.iter().zip(values).map(|(p, value)| p * value).sum();
             }
-            for (m, (logs_m, mean)) in logs.iter().zip(&means).enumerate() {
-                gradient[m] += weight * (mean - logs_m[*class]);
-                for (n, logs_n) in logs.iter().enumerate().take(m + 1) {
-                    let product: f64 = p.iter().zip(logs_m).zip(logs_n).map(|((p, a), b)| p * a * b).sum();
+            for (m, (values_m, mean)) in of_row.iter().zip(&means).enumerate() {
+                gradient[m] += weight * (mean - values_m[*class]);
+                for (n, values_n) in of_row.iter().enumerate().take(m + 1) {
+                    let product: f64 = p.iter().zip(values_m).zip(values_n).map(|((p, a), b)| p * a * b).sum();
                     hessian[m][n] += weight * (product - mean * means[n]);
                 }
                 for (k, p) in p.iter().enumerate() {
-                    hessian[n_answers + k][m] += weight * p * (logs_m[k] - mean);
+                    hessian[n_terms + k][m] += weight * p * (values_m[k] - mean);
                 }
             }
             for k in 0..n_classes {
-                gradient[n_answers + k] += weight * (p[k] - f64::from(u8::from(k == *class)));
+                gradient[n_terms + k] += weight * (p[k] - f64::from(u8::from(k == *class)));
                 for j in 0..=k {
-                    hessian[n_answers + k][n_answers + j] += weight * p[k] * (f64::from(u8::from(j == k)) - p[j]);
+                    hessian[n_terms + k][n_terms + j] += weight * p[k] * (f64::from(u8::from(j == k)) - p[j]);
                 }
             }
         }

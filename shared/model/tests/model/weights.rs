@@ -130,7 +130,7 @@ fn a_file_of_another_architecture_names_the_tensor() {
 fn a_readout_is_kept_and_must_fit() {
     let weights = random_weights(small(), 1);
     let readout = Readout {
-        calibration: Some(Calibration { slope: 1.25, shifts: vec![-0.1] }),
+        calibration: Some(Calibration { slope: 1.25, bend: 0.1, shifts: vec![-0.1] }),
         interval: Some(Interval { level: 0.9, cuts: vec![0.0], below: vec![1.0, 2.0], above: vec![1.0, 3.0] }),
         threshold: Some(0.3),
         blend: Some(vec![0.25, 0.75]),
@@ -141,15 +141,17 @@ fn a_readout_is_kept_and_must_fit() {
     assert_eq!(read.readout(), &readout);
     assert_eq!(read, kept);
     let calibration =
-        |slope, shifts| Readout { calibration: Some(Calibration { slope, shifts }), ..Readout::default() };
+        |slope, bend, shifts| Readout { calibration: Some(Calibration { slope, bend, shifts }), ..Readout::default() };
     let interval = |cuts, below| Readout {
         interval: Some(Interval { level: 0.9, cuts, below, above: vec![1.0, 1.0] }),
         ..Readout::default()
     };
     for (broken, expected) in [
-        (calibration(1.0, vec![0.0, 0.0]), "one shift per output"),
-        (calibration(0.0, vec![0.0]), "above 0"),
-        (calibration(1.0, vec![f64::NAN]), "not finite"),
+        (calibration(1.0, 0.0, vec![0.0, 0.0]), "one shift per output"),
+        (calibration(0.0, 0.0, vec![0.0]), "above 0"),
+        (calibration(1.0, -0.9, vec![0.0]), "above 0 everywhere"),
+        (calibration(1.0, f64::INFINITY, vec![0.0]), "not finite"),
+        (calibration(1.0, 0.0, vec![f64::NAN]), "not finite"),
         (interval(vec![0.0], vec![1.0]), "one reach per category"),
         (interval(vec![0.0], vec![1.0, f64::INFINITY]), "not finite"),
         (Readout { blend: Some(vec![1.0]), ..Readout::default() }, "one share per member"),
