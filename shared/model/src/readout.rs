@@ -31,8 +31,8 @@ pub struct Readout {
 /// same. The order of rows by a class's probability stays as it is in a binary task.
 ///
 /// With a slope alone, answers near even odds and sure ones would be off alike. They are not: label smoothing draws sure ones in
-/// more, and what few rows say of corners leaves them too sure. So the slope is `slope` at even odds, `slope + bend` far from
-/// them, and in the middle of the two at `z = 2`, a chance of 0.88.
+/// more, and few rows in a corner of the data leave its answers too sure. So log-odds are multiplied by `slope` near even odds, by
+/// `slope + bend` far from them, and by the middle of the two at `z = 2`, a chance of 0.88.
 ///
 /// # Source
 /// J. Platt, "Probabilistic outputs for support vector machines" (1999); for several classes, C. Guo et al., "On
@@ -43,7 +43,7 @@ pub struct Readout {
 pub struct Calibration {
     /// Above 1 sharpens, below 1 softens; above 0.
     pub slope: f64,
-    /// What sure answers have on top of the slope, so that together they stay above 0: `slope + 9/8 bend > 0`.
+    /// What is added to the slope far from even odds; `slope + 9/8 bend` is above 0, so that nowhere the curve falls.
     #[serde(default)]
     pub bend: f64,
     /// Shape `[n_outputs]`.
@@ -69,7 +69,7 @@ impl Calibration {
         log_odds * square / (square + HALF_BENT)
     }
 
-    /// The smallest and the largest slope that any log-odds get.
+    /// The smallest and the largest derivative of the calibrated log-odds by those before.
     pub fn slopes(&self) -> [f64; 2] {
         let far = self.slope + STEEPEST_BEND * self.bend;
         [self.slope.min(far), self.slope.max(far)]
@@ -121,7 +121,9 @@ impl Readout {
                 return fail("its calibration does not have one shift per output");
             }
             let [flattest, steepest] = calibration.slopes();
-            let is_finite = steepest.is_finite() && calibration.shifts.iter().all(|shift| shift.is_finite());
+            // Neither of the two tells of a bend that is not a number.
+            let numbers = [calibration.slope, calibration.bend, steepest];
+            let is_finite = numbers.iter().chain(&calibration.shifts).all(|number| number.is_finite());
             if !(is_finite && flattest > 0.0) {
                 return fail("its calibration is not finite, or its slope is not above 0 everywhere");
             }

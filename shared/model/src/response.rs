@@ -221,7 +221,7 @@ impl Response {
 }
 
 impl Calibration {
-    /// Corrects probabilities of shape `[n_rows, n_classes]`; `positive` is the class whose probability a binary network
+    /// Corrects probabilities of shape `[n_rows, n_classes]`, each strictly between 0 and 1; `positive` is the class whose probability a binary network
     /// answers, none for several classes.
     pub fn calibrate(&self, probabilities: &Array2<f64>, positive: Option<usize>) -> Array2<f64> {
         let mut calibrated = probabilities.clone();

@@ -69,8 +69,8 @@ pub struct Progress {
     pub epochs: usize,
     /// Mean loss over the epoch's steps, with dropout and label smoothing.
     pub train_loss: f64,
-    /// Mean loss of the validation rows after the epoch, without either; of a classification, after calibration on them. None
-    /// where no rows validate.
+    /// Mean loss of the validation rows after the epoch, without either; of a classification, with the slope and
+    /// shifts that fit them best. None where no rows validate.
     pub validation_loss: Option<f64>,
 }
 
@@ -193,7 +193,7 @@ pub fn fit(
     Ok(FittedMember { weights, curve, best_epoch })
 }
 
-/// Mean loss of rows without dropout and label smoothing; of a classification, with the calibration that fits these rows
+/// Mean loss of rows without dropout and label smoothing; of a classification, with the slope and shifts that fit these rows
 /// best: smoothing makes a network timid, which is mended after the fit and must not count against an epoch.
 fn mean_loss(
     (folded, network): (&Folded, &Network),

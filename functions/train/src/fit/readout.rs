@@ -13,15 +13,15 @@ use super::{Error, Rows, teaching};
 /// the intervals are those of these rows, and how much each member counts stays. The order of rows by a binary probability
 /// stays, too, so its AUC does.
 ///
-/// Where only the rates of the classes have moved, this is the prior correction, with a slope beside the shift for what the
-/// move does to certainty.
+/// Where only the rates of the classes have moved, this is the prior correction, with a slope and a bend beside the shift
+/// for what the move does to certainty.
 ///
 /// # Errors
 /// [`Error::Weights`] for weights that do not fit the spec and the encoder, [`Error::Features`] for rows without a target.
 ///
 /// # Source
 /// M. Saerens, P. Latinne and C. Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities", Neural
-/// Computation 14 (2002), for known rates; slope and shift as in [`model::Calibration`].
+/// Computation 14 (2002), for known rates; slope, bend and shift as in [`model::Calibration`].
 pub fn recalibrate(spec: &Arc<Spec>, encoder: &Encoder, weights: &Weights, rows: &Batch) -> Result<Weights, Error> {
     let bare = Readout { blend: weights.readout().blend.clone(), ..Readout::default() };
     let weights = weights.clone().with_readout(bare.clone())?;

@@ -126,8 +126,8 @@ pub(super) fn distillation(spec: &Spec) -> f64 {
     spec.train.distillation.unwrap_or(if spec.task == Task::Binary { 0.3 } else { 0.0 })
 }
 
-/// How many of so many features a narrow question asks, none where it asks all: half their square root, so that many features
-/// of no use do not leave it with nothing to ask.
+/// How many of so many features a narrow question asks: half their square root, so that many features of no use do not leave it
+/// with nothing to ask. None where that is all of them.
 fn asked_features(n_features: usize) -> Option<usize> {
     let asked = ((n_features as f64).sqrt() / 2.0).round() as usize;
     Some(asked.max(FEWEST_ASKED)).filter(|asked| *asked < n_features)

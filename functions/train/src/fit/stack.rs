@@ -13,7 +13,7 @@ const TOLERANCE: f64 = 1e-10;
 /// `p'_k = softmax_k(Σ_m slopes[m] ln p_mk + shifts[k])` for the answers `p_m`, or of other terms than their logarithms.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stack {
-    /// One per answer, from 0, or per term. Shape `[n_answers]`.
+    /// One per term; of an answer, from 0. Shape `[n_terms]`.
     pub(crate) slopes: Vec<f64>,
     /// One per class; that of one class is 0. Shape `[n_classes]`.
     pub(crate) shifts: Vec<f64>,

@@ -127,6 +127,12 @@ fn a_file_of_another_architecture_names_the_tensor() {
 }
 
 #[test]
+fn a_calibration_from_before_there_were_bends_is_read() {
+    let read: Calibration = serde_json::from_str(r#"{"slope":1.25,"shifts":[-0.1]}"#).unwrap();
+    assert_eq!(read, Calibration { slope: 1.25, bend: 0.0, shifts: vec![-0.1] });
+}
+
+#[test]
 fn a_readout_is_kept_and_must_fit() {
     let weights = random_weights(small(), 1);
     let readout = Readout {
@@ -151,6 +157,7 @@ fn a_readout_is_kept_and_must_fit() {
         (calibration(0.0, 0.0, vec![0.0]), "above 0"),
         (calibration(1.0, -0.9, vec![0.0]), "above 0 everywhere"),
         (calibration(1.0, f64::INFINITY, vec![0.0]), "not finite"),
+        (calibration(1.0, f64::NAN, vec![0.0]), "not finite"),
         (calibration(1.0, 0.0, vec![f64::NAN]), "not finite"),
         (interval(vec![0.0], vec![1.0]), "one reach per category"),
         (interval(vec![0.0], vec![1.0, f64::INFINITY]), "not finite"),
